@@ -1,0 +1,91 @@
+"""What happens during a turn, as numbered events; also their form on every wire.
+
+A frontend sends these structs as they are: the tag is the `type` of the WebSocket protocol. `id` is
+the request's id, `seq` counts from 1 within a turn without gaps.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Rung = Literal["intent", "extractive", "local", "peer", "cloud"]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rung of the answer ladder answered, and why."""
+
+    rung: Rung
+    model: str
+    reason: str
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Milliseconds since the turn started, except `queue_ms` and `retrieve_ms`, which are spans."""
+
+    queue_ms: float = 0.0
+    retrieve_ms: float = 0.0
+    first_token_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of a turn."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class TurnStarted(msgspec.Struct, frozen=True, tag="turn.started", tag_field="type", kw_only=True):
+    """The request is accepted and the user's message is stored durably."""
+
+    id: str
+    seq: int
+    session: str
+
+
+class PromptAdvanced(msgspec.Struct, frozen=True, tag="prompt.progress", tag_field="type", kw_only=True):
+    """The model has read `done` of the prompt's `total` tokens."""
+
+    id: str
+    seq: int
+    done: int
+    total: int
+
+
+class TextDelta(msgspec.Struct, frozen=True, tag="text.delta", tag_field="type", kw_only=True):
+    """The next piece of the answer; `at` is CLOCK_MONOTONIC in seconds when the engine made it."""
+
+    id: str
+    seq: int
+    text: str
+    at: float = 0.0
+
+
+class TurnFinished(msgspec.Struct, frozen=True, tag="turn.finished", tag_field="type", kw_only=True):
+    """The answer is complete and stored. `status` is `interrupted` when somebody stopped it."""
+
+    id: str
+    seq: int
+    text: str
+    status: Literal["complete", "interrupted", "truncated"]
+    route: Route
+    timings: Timings
+    usage: Usage
+    notice: str = ""
+    """One line for the person, such as that old turns were left out; usually empty."""
+
+
+class TurnFailed(msgspec.Struct, frozen=True, tag="turn.failed", tag_field="type", kw_only=True):
+    """There will be no (more) answer; what was received so far is stored and marked."""
+
+    id: str
+    seq: int
+    code: str
+    message: str
+    retry_after: float | None = None
+
+
+Event = TurnStarted | PromptAdvanced | TextDelta | TurnFinished | TurnFailed

@@ -1,0 +1,32 @@
+"""A request as every frontend makes it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who asks. Set by a frontend from its own knowledge, never from a payload."""
+
+    id: str
+    role: str = "owner"
+
+
+OWNER = Principal("owner", "owner")
+"""The person at the device itself: terminal, control socket, the first sign-in link."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing a person asks.
+
+    `id` is the client's; repeating it re-attaches to the turn and never runs it again. `text` has at
+    most 32,000 characters. `source` names the frontend: `web`, `control`, `mqtt`, `voice`, `api`.
+    """
+
+    id: str
+    text: str
+    session: str
+    principal: Principal = OWNER
+    source: str = "control"
+    tokens_per_second: float = 8.0
+    """Pace the person needs: a reader's by default, see `llm.protocol`."""

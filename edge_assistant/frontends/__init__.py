@@ -1,0 +1,1 @@
+"""The media through which people reach the assistant."""

@@ -1,0 +1,1 @@
+"""The language model: scheduling, prefix reuse and snapshots around llama.cpp."""

@@ -1,0 +1,1 @@
+"""Health, hardware and diagnosis of this device."""

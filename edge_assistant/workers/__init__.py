@@ -1,0 +1,1 @@
+"""One generic supervised child process."""
