@@ -1,0 +1,110 @@
+"""One generation on its way through the scheduler: what it asked, what it made, how long it took."""
+
+from __future__ import annotations
+
+import time
+
+from edge_assistant.llm.engine import LlamaEngine
+from edge_assistant.llm.protocol import Completion, FinishReason, Generation
+from edge_assistant.llm.residency import Resident
+from edge_assistant.llm.sampler import Sampler
+from edge_assistant.llm.template import Layout
+from edge_assistant.llm.text import TextAssembler
+
+
+class Job:
+    """A generation that waits, reads its prompt, or answers.
+
+    `layout` is set when it is first considered, `resident` while it holds a sequence, `next_token`
+    once it answers: the token that the next step computes.
+    """
+
+    def __init__(self, generation: Generation, *, prepare_only: bool = False) -> None:
+        self.generation = generation
+        self.prepare_only = prepare_only
+        self.background = prepare_only or generation.tokens_per_second <= 0
+        self.layout: Layout | None = None
+        self.prompt: list[int] = []
+        self.resident: Resident | None = None
+        self.next_token: int | None = None
+        self.output_index = -1
+        self.answer: list[int] = list(generation.continuation)
+        self.limit = generation.sampling.max_tokens
+        self._sampler: Sampler | None = None
+        self._assembler = TextAssembler(generation.sampling.stop)
+        self._cached = 0
+        self.arrived = time.monotonic()
+        self._admitted = self._first_token = 0.0
+
+    @property
+    def remaining(self) -> int:
+        """Prompt tokens still to be read."""
+        return len(self.prompt) - (len(self.resident.tokens) if self.resident else 0)
+
+    @property
+    def answering(self) -> bool:
+        """Whether the prompt is read and tokens are being made."""
+        return self.next_token is not None
+
+    def admit(self, resident: Resident, engine: LlamaEngine) -> None:
+        """Take a sequence and get ready; may raise `ModelError` SCHEMA_BAD."""
+        self.resident = resident
+        self._cached = len(resident.tokens)
+        self._admitted = time.monotonic()
+        if self.prepare_only:
+            return
+        self._sampler = Sampler(engine, self.generation.sampling)
+        for token in self.generation.continuation:
+            self._sampler.accept(token)
+            self._assembler.feed(engine.piece(token))
+
+    def choose(self, engine: LlamaEngine) -> tuple[int, str]:
+        """Sample the next token; return it and the text that can be shown now."""
+        assert self._sampler is not None
+        token = self._sampler.sample(self.output_index)
+        self._first_token = self._first_token or time.monotonic()
+        if engine.ends_answer(token):
+            return token, ""
+        self.answer.append(token)
+        return token, self._assembler.feed(engine.piece(token))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string appeared."""
+        return self._assembler.stopped
+
+    def rest(self) -> str:
+        """Return text that was held back for a stop string that never came."""
+        return self._assembler.finish()
+
+    def decode_rate(self) -> float:
+        """Return tokens a second since the first; 0 when there were too few to tell."""
+        spent = time.monotonic() - self._first_token
+        made = len(self.answer) - len(self.generation.continuation) - 1
+        return made / spent if self._first_token and made > 0 and spent > 0 else 0.0
+
+    def completion(self, reason: FinishReason) -> Completion:
+        """Return counts and times of this generation, which ends now."""
+        now = time.monotonic()
+        return Completion(
+            reason=reason,
+            token_ids=tuple(self.answer),
+            prompt_tokens=len(self.prompt),
+            cached_tokens=self._cached,
+            completion_tokens=len(self.answer),
+            dropped_turns=self.layout.dropped_turns if self.layout else 0,
+            queue_ms=_ms((self._admitted or now) - self.arrived),
+            prefill_ms=_ms((self._first_token or now) - (self._admitted or now)),
+            first_token_ms=_ms((self._first_token or now) - self.arrived),
+            total_ms=_ms(now - self.arrived),
+        )
+
+    def close(self) -> None:
+        """Free native memory."""
+        if self._sampler is not None:
+            self._sampler.close()
+            self._sampler = None
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)
