@@ -95,13 +95,11 @@ class LlamaEngine:
         count = native.llama_tokenize(self._vocab, raw, len(raw), ids, len(ids), False, control)
         if count < 0:
             raise ModelError("MODEL_FAILED", "the text could not be tokenised")
-        return ids[:count]
+        return list(ids[:count])
 
     def piece(self, token: int) -> bytes:
         """Return the bytes of one token; control tokens are empty, characters may be incomplete."""
-        size = native.llama_token_to_piece(
-            self._vocab, token, self._piece_buffer, _PIECE_BYTES, 0, False
-        )
+        size = native.llama_token_to_piece(self._vocab, token, self._piece_buffer, _PIECE_BYTES, 0, False)
         if size < 0:
             wide = ctypes.create_string_buffer(-size)
             size = native.llama_token_to_piece(self._vocab, token, wide, -size, 0, False)
@@ -151,7 +149,7 @@ class LlamaEngine:
         written = native.llama_state_seq_get_data(self._context, buffer, size, sequence)
         return memoryview(buffer).cast("B")[:written]
 
-    def load_sequence(self, sequence: int, state: bytearray) -> bool:
+    def load_sequence(self, sequence: int, state: bytearray | memoryview) -> bool:
         """Set an empty sequence's KV from a saved state; False when it does not fit."""
         buffer = (ctypes.c_uint8 * len(state)).from_buffer(state)
         if native.llama_state_seq_set_data(self._context, buffer, len(state), sequence):

@@ -24,27 +24,57 @@ class Job:
         self.prepare_only = prepare_only
         self.background = prepare_only or generation.tokens_per_second <= 0
         self.layout: Layout | None = None
-        self.prompt: list[int] = []
+        """Prompt with the continuation; `public` is what conversations may share."""
         self.resident: Resident | None = None
         self.next_token: int | None = None
         self.output_index = -1
         self.answer: list[int] = list(generation.continuation)
-        self.limit = generation.sampling.max_tokens
+        self.limit = 0
+        """Most tokens of the answer, those of the continuation included."""
         self._sampler: Sampler | None = None
         self._assembler = TextAssembler(generation.sampling.stop)
         self._cached = 0
         self.arrived = time.monotonic()
+        self.reported = self.arrived
+        """When progress of reading was last reported."""
         self._admitted = self._first_token = 0.0
+
+    @property
+    def prompt(self) -> list[int]:
+        """Tokens to read before the (rest of the) answer; empty before `lay_out`."""
+        return self.layout.tokens if self.layout else []
+
+    @property
+    def held(self) -> Resident:
+        """The sequence of an admitted job."""
+        assert self.resident is not None
+        return self.resident
 
     @property
     def remaining(self) -> int:
         """Prompt tokens still to be read."""
-        return len(self.prompt) - (len(self.resident.tokens) if self.resident else 0)
+        return len(self.prompt) - len(self.held.tokens)
+
+    @property
+    def readable(self) -> int:
+        """Prompt tokens that may be read in one step: none across the end of the public prefix.
+
+        A sequence that holds exactly the public prefix can be copied for other conversations.
+        """
+        assert self.layout is not None
+        have = len(self.held.tokens)
+        return (self.layout.public if have < self.layout.public else len(self.prompt)) - have
 
     @property
     def answering(self) -> bool:
         """Whether the prompt is read and tokens are being made."""
         return self.next_token is not None
+
+    def lay_out(self, layout: Layout, *, limit: int) -> None:
+        """Set the prompt, which the tokens of a continued answer follow."""
+        tokens = [*layout.tokens, *self.generation.continuation]
+        self.layout = Layout(tokens, layout.public, layout.dropped_turns)
+        self.limit = limit
 
     def admit(self, resident: Resident, engine: LlamaEngine) -> None:
         """Take a sequence and get ready; may raise `ModelError` SCHEMA_BAD."""
@@ -77,8 +107,9 @@ class Job:
         """Return text that was held back for a stop string that never came."""
         return self._assembler.finish()
 
+    @property
     def decode_rate(self) -> float:
-        """Return tokens a second since the first; 0 when there were too few to tell."""
+        """Tokens a second since the first; 0 when there were too few to tell."""
         spent = time.monotonic() - self._first_token
         made = len(self.answer) - len(self.generation.continuation) - 1
         return made / spent if self._first_token and made > 0 and spent > 0 else 0.0
@@ -89,7 +120,7 @@ class Job:
         return Completion(
             reason=reason,
             token_ids=tuple(self.answer),
-            prompt_tokens=len(self.prompt),
+            prompt_tokens=len(self.prompt) - len(self.generation.continuation),
             cached_tokens=self._cached,
             completion_tokens=len(self.answer),
             dropped_turns=self.layout.dropped_turns if self.layout else 0,

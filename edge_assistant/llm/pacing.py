@@ -47,7 +47,8 @@ class SlicePlanner:
         longer pause.
         """
         if gap_seconds is None:
-            return min(remaining, self._largest, max(SMALLEST_SLICE, int(ALONE_SECONDS / self._alone_seconds)))
+            fitting = max(SMALLEST_SLICE, int(ALONE_SECONDS / self._alone_seconds))
+            return min(remaining, fitting, self._largest)
         if self._fixed:
             return min(remaining, self._fixed)
         left = max(gap_seconds * _HEADROOM - self._decode_seconds, gap_seconds * _LEAST_SHARE)

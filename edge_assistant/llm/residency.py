@@ -74,6 +74,15 @@ class Residency:
         self._rewind(resident, layout)
         return resident
 
+    def learn(self, resident: Resident, layout: Layout) -> None:
+        """Keep the public prefix of `layout` for others, when `resident` holds exactly that."""
+        if len(resident.tokens) != layout.public:
+            return
+        if self.prefixes.learn(layout.tokens, layout.public, resident.sequence):
+            for other in self._residents:
+                other.shared = self.prefixes.find(other.tokens, other.shared)
+            resident.shared = layout.public
+
     def release(self, resident: Resident) -> None:
         """Give a resident back; it stays in the context while there is room."""
         resident.reserved = 0
@@ -125,7 +134,9 @@ class Residency:
         return True
 
     def _free_cells(self, keep: Resident | None) -> int:
-        return self._engine.cells - self.prefixes.cells - sum(r.cells for r in self._residents if r is not keep)
+        return (
+            self._engine.cells - self.prefixes.cells - sum(r.cells for r in self._residents if r is not keep)
+        )
 
     def _drop_prefixes(self) -> None:
         self.prefixes.clear()

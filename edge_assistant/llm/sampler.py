@@ -54,7 +54,7 @@ def _parts(engine: LlamaEngine, sampling: Sampling) -> list[Any]:
         parts.append(native.llama_sampler_init_penalties(*penalties))
     if sampling.temperature <= 0:
         return [*parts, native.llama_sampler_init_greedy()]
-    seed = random.getrandbits(32) if sampling.seed is None else sampling.seed & 0xFFFFFFFF  # noqa: S311
+    seed = random.getrandbits(32) if sampling.seed is None else sampling.seed & 0xFFFFFFFF
     return [
         *parts,
         native.llama_sampler_init_top_k(sampling.top_k),

@@ -58,7 +58,7 @@ class SnapshotStore:
         part = path.with_suffix(".part")
         try:
             self._make_room(len(snapshot.state), keep=path)
-            with part.open("wb", opener=_owner_only) as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 self._seal(file, key, snapshot)
             part.replace(path)
         except OSError as error:
@@ -140,7 +140,3 @@ def _cipher(key: bytes, salt: bytes) -> ChaCha20Poly1305:
 
 def _nonce(number: int) -> bytes:
     return number.to_bytes(12, "big")
-
-
-def _owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -119,9 +119,7 @@ class ChatTemplate:
 
     def _fill(self, marked: list[dict[str, str]]) -> str:
         # The token itself is put in front by `_build`; templates that print it would put it twice.
-        return self._template.render(
-            messages=marked, add_generation_prompt=True, bos_token="", eos_token=""
-        )
+        return self._template.render(messages=marked, add_generation_prompt=True, bos_token="", eos_token="")
 
 
 def _refuse(message: str) -> None:
