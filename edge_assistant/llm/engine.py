@@ -7,6 +7,7 @@ a llama.cpp context is not thread-safe. Imported by the `llm` worker only.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,9 @@ class LlamaEngine:
     MODEL_TOO_LARGE when its context does not fit into memory.
     """
 
-    def __init__(
-        self, path: Path, *, cells: int, sequences: int, outputs: int, threads: int, gpu_layers: int
-    ) -> None:
+    def __init__(self, path: Path, *, cells: int, sequences: int, threads: int, gpu_layers: int) -> None:
+        # When llama.cpp aborts it must die at once, not start a debugger for a backtrace first.
+        os.environ["GGML_NO_BACKTRACE"] = "1"
         native.llama_log_set(_silence, None)
         native.llama_backend_init()
         model_params = native.llama_model_default_params()
@@ -48,9 +49,7 @@ class LlamaEngine:
             message = f"{path.name} can't be loaded as a GGUF model; run `edge-assistant models verify`"
             raise ModelError("MODEL_CORRUPT", message)
         self._vocab = native.llama_model_get_vocab(self._model)
-        self._context = native.llama_init_from_model(
-            self._model, _context_params(cells, sequences, outputs, threads)
-        )
+        self._context = native.llama_init_from_model(self._model, _context_params(cells, sequences, threads))
         if not self._context:
             native.llama_model_free(self._model)
             message = f"not enough memory for {cells} tokens of context; lower llm.context"
@@ -164,15 +163,15 @@ class LlamaEngine:
         native.llama_model_free(self._model)
 
 
-def _context_params(cells: int, sequences: int, outputs: int, threads: int) -> Any:
+def _context_params(cells: int, sequences: int, threads: int) -> Any:
     params = native.llama_context_default_params()
     params.n_ctx = cells
     params.n_batch = BATCH_TOKENS
     params.n_ubatch = BATCH_TOKENS
     params.n_seq_max = sequences
-    # Logits are wanted for one token of a running answer each: without this, llama.cpp reserves
+    # Logits are wanted for one token of a sequence at most: without this, llama.cpp reserves
     # them for a whole batch (50 MB with a vocabulary of 49,152).
-    params.n_outputs_max = outputs
+    params.n_outputs_max = sequences
     params.n_threads = threads
     params.n_threads_batch = threads
     params.kv_unified = True  # copying a prefix aborts the process otherwise

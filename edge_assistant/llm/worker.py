@@ -76,7 +76,6 @@ def load_engine(settings: LlamaSettings) -> LlamaEngine:
         Path(settings.model_path),
         cells=settings.cells or 2 * settings.context,
         sequences=PREFIX_SEQUENCES + RESIDENT_CONVERSATIONS,
-        outputs=settings.parallel,
         threads=choose_threads(settings.threads),
         gpu_layers=settings.gpu_layers,
     )
