@@ -1,0 +1,181 @@
+"""What can be configured: the sections, their keys, ranges and defaults.
+
+The defaults work with no file at all. `docs/configuration.md` lists every key; a test keeps it so.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+DEFAULT_PERSONA = "default"
+"""The persona that is always there."""
+
+_LINE = r"^[^\x00-\x1f\x7f]{1,40}\Z"
+_LINE_OR_NOTHING = r"^[^\x00-\x1f\x7f]{0,40}\Z"
+_PERSONA = r"^[a-z0-9_-]{1,40}\Z"
+_LANGUAGE = r"^[a-z]{2,3}(-[A-Z]{2})?\Z"
+_URL = r"^(https?://[^\s]+)?\Z"
+
+PATTERNS = {
+    _LINE: "one line of 1 to 40 characters",
+    _LINE_OR_NOTHING: "one line of at most 40 characters",
+    _PERSONA: "a name of 1 to 40 small letters, digits, _ or -",
+    _LANGUAGE: "a language such as `en` or `de-CH`",
+    _URL: "an address such as `http://192.168.1.20:8000/v1`",
+}
+"""What each pattern means, for error messages."""
+
+PersonaId = Annotated[str, msgspec.Meta(pattern=_PERSONA)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all sections: a key that nobody reads is a mistake, so unknown ones are refused."""
+
+
+class AssistantSettings(Section, frozen=True):
+    """`[assistant]`: who answers."""
+
+    name: Annotated[str, msgspec.Meta(pattern=_LINE)] = "Nabu"
+    """What the assistant calls itself."""
+    persona: PersonaId = DEFAULT_PERSONA
+    """How it speaks: `default` or a table below `[personas]`."""
+    language: Annotated[str, msgspec.Meta(pattern=_LANGUAGE)] = "en"
+    """Language of answers and of the page, as `en` or `de-CH`."""
+
+
+class LlmSettings(Section, frozen=True):
+    """`[llm]`: the language model and what it may use of this machine."""
+
+    engine: Literal["llama", "openai"] = "llama"
+    """`llama` runs a model here; `openai` asks a server that speaks OpenAI's API."""
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] = "smollm2-135m-instruct-q4_1"
+    """A model of the catalogue, or the path of a .gguf file. The default fits into any device."""
+    context: Annotated[int, msgspec.Meta(ge=512, le=1_048_576)] = 4096
+    """Tokens that one conversation may hold; more costs memory. Older turns are then left out."""
+    threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
+    """Threads of the model; 0 chooses from the machine's cores."""
+    gpu_layers: Annotated[int, msgspec.Meta(ge=-1, le=10_000)] = 0
+    """Layers on the GPU; -1 is all. Needs a build with CUDA."""
+    parallel: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    """Answers written at the same time; more have to wait."""
+    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_048_576)] = 512
+    """Longest answer in tokens; never more than half of the context."""
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.2
+    """Variety of answers: 0 is always the likeliest word. 0.2 is what SmolLM2's authors advise."""
+    snapshot_limit_mb: Annotated[int, msgspec.Meta(ge=0, le=1_048_576)] = 512
+    """Disk space for encrypted snapshots, which make a conversation quick to continue; 0 keeps none."""
+    url: Annotated[str, msgspec.Meta(pattern=_URL, max_length=2048)] = ""
+    """Base address of the server for engine `openai`, such as `http://192.168.1.20:8000/v1`."""
+    remote_model: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    """Name of the model on that server; its key is the secret `llm_api_key`."""
+
+
+class WebSettings(Section, frozen=True):
+    """`[web]`: the chat page and its API."""
+
+    enabled: bool = True
+    """Whether the page is served at all."""
+    host: Annotated[str, msgspec.Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    """Address to listen on; the default is reached from this machine only."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    """TCP port; 0 picks a free one and the log names it."""
+    allowed_hosts: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=253)], ...] = ()
+    """More host names under which browsers may reach the page, besides this machine's own."""
+
+
+class Persona(Section, frozen=True):
+    """`[personas.NAME]`: a way to speak. It is public: write nothing about a person into it."""
+
+    name: Annotated[str, msgspec.Meta(pattern=_LINE_OR_NOTHING)] = ""
+    """What the assistant calls itself with this persona; empty keeps `assistant.name`."""
+    tone: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """A few words, such as `warm and brief`."""
+    instructions: Annotated[str, msgspec.Meta(max_length=4000)] = ""
+    """Sentences that the model is told before each conversation."""
+
+
+class Memory(Section, frozen=True):
+    """`[memory]`: what it remembers of people."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+class Documents(Section, frozen=True):
+    """`[documents]`: the library it can look things up in."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+class Voice(Section, frozen=True):
+    """`[voice]`: microphone and speaker."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+class Mqtt(Section, frozen=True):
+    """`[mqtt]`: the home's broker."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+class Home(Section, frozen=True):
+    """`[home]`: devices and rooms."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+class Cloud(Section, frozen=True):
+    """`[cloud]`: a larger model elsewhere, only with consent."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+class Guard(Section, frozen=True):
+    """`[guard]`: protection against harmful input."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+class Fleet(Section, frozen=True):
+    """`[fleet]`: many devices under one operator."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+class Telemetry(Section, frozen=True):
+    """`[telemetry]`: figures for the operator."""
+
+    enabled: bool = False
+    """Not in this version."""
+
+
+UNAVAILABLE = ("memory", "documents", "voice", "mqtt", "home", "cloud", "guard", "fleet", "telemetry")
+"""Sections that this version knows by name only."""
+
+
+class Config(Section, frozen=True):
+    """Everything that can be configured."""
+
+    assistant: AssistantSettings = AssistantSettings()
+    llm: LlmSettings = LlmSettings()
+    web: WebSettings = WebSettings()
+    personas: dict[PersonaId, Persona] = {}
+    memory: Memory = Memory()
+    documents: Documents = Documents()
+    voice: Voice = Voice()
+    mqtt: Mqtt = Mqtt()
+    home: Home = Home()
+    cloud: Cloud = Cloud()
+    guard: Guard = Guard()
+    fleet: Fleet = Fleet()
+    telemetry: Telemetry = Telemetry()
