@@ -12,6 +12,7 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -46,24 +47,15 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 fine, 1 it failed, 2 wrong usage or configuration."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = False
     try:
         args = _build_parser(words).parse_args(words)
-    except BrokenPipeError:
-        return _leave_closed_pipe()
-    if args.debug:
+        debug = args.debug
         return _flushed(args)
-    try:
-        return _flushed(args)
-    except EdgeError as error:
-        return _complain(error.code, error.message, error.exit_code)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        return _leave_closed_pipe()
-    except OSError as error:
-        return _complain("SYSTEM", str(error), 1)
-    except Exception as error:  # noqa: BLE001 - the edge where errors become one line
-        return _complain("INTERNAL", f"{type(error).__name__}: {error} (run it with --debug for details)", 1)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge where errors become one line
+        if debug:
+            traceback.print_exc()
+        return _report(error)
 
 
 def _flushed(args: argparse.Namespace) -> int:
@@ -93,6 +85,20 @@ def _configure(command: argparse.ArgumentParser, module_name: str) -> None:
     module = importlib.import_module(module_name)
     module.configure(command)
     command.set_defaults(run=module.run)
+
+
+def _report(error: BaseException) -> int:
+    match error:
+        case EdgeError():
+            return _complain(error.code, error.message, error.exit_code)
+        case KeyboardInterrupt():
+            return EXIT_INTERRUPTED
+        case BrokenPipeError():
+            return _leave_closed_pipe()
+        case OSError():
+            return _complain("SYSTEM", str(error), 1)
+        case _:
+            return _complain("INTERNAL", f"{type(error).__name__}: {error} (--debug tells more)", 1)
 
 
 def _complain(code: str, message: str, exit_code: int) -> int:
