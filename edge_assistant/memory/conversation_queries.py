@@ -1,0 +1,87 @@
+"""Questions and changes to the tables of conversations, each inside a transaction of the caller."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import apsw
+
+from edge_assistant.errors import EdgeError
+from edge_assistant.memory.conversation import Session, StoredTurn, TurnStatus
+from edge_assistant.memory.conversation_rows import TURN_COLUMNS, session_of, title_of, turn_of
+
+SESSION_QUERY = """
+    SELECT id, title, created_at, updated_at,
+        (SELECT count(*) FROM turns WHERE turns.session = sessions.id) FROM sessions
+"""
+
+IN_CONTEXT = """
+    WHERE turns.session = ? AND status <> 'running' AND answer_text <> ''
+    AND seq >= (SELECT context_start FROM sessions WHERE sessions.id = turns.session)
+"""
+
+
+def no_session() -> EdgeError:
+    """Return the error of a session that is not there or somebody else's."""
+    return EdgeError("SESSION_NOT_FOUND", "there is no such conversation; start a new one")
+
+
+def belongs(db: apsw.Connection, session_id: str, principal_id: str) -> bool:
+    """Return whether the session is of this person."""
+    query = "SELECT 1 FROM sessions WHERE id = ? AND principal = ?"
+    return db.execute(query, (session_id, principal_id)).fetchone() is not None
+
+
+def find_session(db: apsw.Connection, session_id: str, principal_id: str) -> Session:
+    """Return a session of this person; raises SESSION_NOT_FOUND."""
+    row = db.execute(SESSION_QUERY + "WHERE id = ? AND principal = ?", (session_id, principal_id)).fetchone()
+    if row is None:
+        raise no_session()
+    return session_of(row)
+
+
+def insert_missing_session(db: apsw.Connection, session_id: str, principal_id: str) -> Session:
+    """Return the session of this person, made when the id is free; raises SESSION_NOT_FOUND."""
+    if db.execute("SELECT 1 FROM sessions WHERE id = ?", (session_id,)).fetchone() is not None:
+        return find_session(db, session_id, principal_id)
+    return insert_session(db, session_id, principal_id, "")
+
+
+def insert_session(db: apsw.Connection, session_id: str, principal_id: str, title: str) -> Session:
+    """Add a session with a fresh snapshot key."""
+    now = time.time()
+    db.execute(
+        "INSERT INTO sessions(id, principal, title, snapshot_key, created_at, updated_at) "
+        "VALUES(?, ?, ?, ?, ?, ?)",
+        (session_id, principal_id, title, secrets.token_bytes(32), now, now),
+    )
+    return Session(id=session_id, title=title, created_at=now, updated_at=now, turns=0)
+
+
+def find_turn(db: apsw.Connection, turn_id: str) -> StoredTurn | None:
+    """Return a turn, whoever it belongs to, or None."""
+    row = db.execute(f"SELECT {TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,)).fetchone()  # noqa: S608
+    return None if row is None else turn_of(row)
+
+
+def owned(db: apsw.Connection, turn: StoredTurn, principal_id: str) -> StoredTurn:
+    """Return `turn` when it is this person's; else raise TURN_NOT_FOUND."""
+    if not belongs(db, turn.session, principal_id):
+        raise EdgeError("TURN_NOT_FOUND", "there is no such turn; send the message under a new id")
+    return turn
+
+
+def insert_turn(db: apsw.Connection, turn_id: str, session_id: str, text: str) -> StoredTurn:
+    """Add a running turn at the end of its session, which takes its title from the first one."""
+    now = time.time()
+    status: TurnStatus = "running"
+    db.execute(
+        "INSERT INTO turns(id, session, status, user_text, created_at) VALUES(?,?,?,?,?)",
+        (turn_id, session_id, status, text, now),
+    )
+    db.execute(
+        "UPDATE sessions SET updated_at = ?, title = iif(title = '', ?, title) WHERE id = ?",
+        (now, title_of(text), session_id),
+    )
+    return StoredTurn(turn_id=turn_id, session=session_id, status=status, user_text=text, created_at=now)

@@ -1,0 +1,236 @@
+"""Conversations in the encrypted store.
+
+Every method that a person's request reaches takes the principal and answers as if other people's
+sessions didn't exist. Each session row holds the key of its KV snapshots: deleting the row turns
+them into noise.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import apsw
+
+from edge_assistant.errors import EdgeError, UsageError
+from edge_assistant.memory.conversation import BeganTurn, Session, StoredTurn
+from edge_assistant.memory.conversation_queries import (
+    IN_CONTEXT,
+    SESSION_QUERY,
+    belongs,
+    find_session,
+    find_turn,
+    insert_missing_session,
+    insert_session,
+    insert_turn,
+    no_session,
+    owned,
+)
+from edge_assistant.memory.conversation_rows import (
+    TURN_COLUMNS,
+    check_id,
+    clean_title,
+    pack_details,
+    pack_ids,
+    session_of,
+    storable,
+    turn_of,
+)
+from edge_assistant.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+LISTED = 200
+SHOWN = 50
+
+EndedStatus = Literal["complete", "interrupted", "truncated", "failed"]
+
+
+class Conversations:
+    """Sessions and turns, stored durably before each method returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_session(self, principal_id: str, title: str = "") -> Session:
+        """Begin a session of `principal_id` under a new id."""
+        session_id = uuid.uuid4().hex
+        clean = clean_title(title)
+        return await self._database.write(lambda db: insert_session(db, session_id, principal_id, clean))
+
+    async def ensure_session(self, session_id: str, principal_id: str) -> Session:
+        """Return the session with the client's id, made when there is none.
+
+        Raises BAD_ID, and SESSION_NOT_FOUND when the id is somebody else's.
+        """
+        check_id(session_id)
+        try:
+            return await self.session(session_id, principal_id)
+        except EdgeError:
+            return await self._database.write(lambda db: insert_missing_session(db, session_id, principal_id))
+
+    async def sessions(self, principal_id: str, limit: int = LISTED) -> list[Session]:
+        """Return the sessions of `principal_id`, the newest used first."""
+        query = SESSION_QUERY + "WHERE principal = ? ORDER BY updated_at DESC, rowid DESC LIMIT ?"
+        rows = await self._database.read(lambda db: db.execute(query, (principal_id, limit)).fetchall())
+        return [session_of(row) for row in rows]
+
+    async def session(self, session_id: str, principal_id: str) -> Session:
+        """Return one session; raises SESSION_NOT_FOUND."""
+        return await self._database.read(lambda db: find_session(db, session_id, principal_id))
+
+    async def rename(self, session_id: str, principal_id: str, title: str) -> Session:
+        """Give a session another title; raises TITLE_EMPTY, SESSION_NOT_FOUND."""
+        clean = clean_title(title)
+        if not clean:
+            raise UsageError("TITLE_EMPTY", "a title needs at least one visible character")
+
+        def work(db: apsw.Connection) -> Session:
+            find_session(db, session_id, principal_id)
+            db.execute("UPDATE sessions SET title = ? WHERE id = ?", (clean, session_id))
+            return find_session(db, session_id, principal_id)
+
+        return await self._database.write(work)
+
+    async def delete_session(self, session_id: str, principal_id: str) -> None:
+        """Erase a session with its turns and snapshot key; raises SESSION_NOT_FOUND."""
+
+        def work(db: apsw.Connection) -> None:
+            find_session(db, session_id, principal_id)
+            db.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+
+        await self._database.write(work)
+        await self._database.checkpoint()
+
+    async def erase(self, principal_id: str) -> list[str]:
+        """Erase everything of a person and return the ids of the sessions that are gone."""
+        query = "DELETE FROM sessions WHERE principal = ? RETURNING id"
+        rows = await self._database.write(lambda db: db.execute(query, (principal_id,)).fetchall())
+        await self._database.checkpoint()
+        return [str(row[0]) for row in rows]
+
+    async def begin_turn(self, turn_id: str, session_id: str, principal_id: str, text: str) -> BeganTurn:
+        """Store a person's message durably, once; a known id returns its turn and stores nothing.
+
+        The first message of a session without a title gives it one. Raises BAD_ID,
+        SESSION_NOT_FOUND, and TURN_NOT_FOUND when the id is somebody else's.
+        """
+        check_id(turn_id)
+        clean = storable(text)
+
+        def work(db: apsw.Connection) -> BeganTurn:
+            known = find_turn(db, turn_id)
+            if known is not None:
+                return BeganTurn(new=False, turn=owned(db, known, principal_id))
+            find_session(db, session_id, principal_id)
+            return BeganTurn(new=True, turn=insert_turn(db, turn_id, session_id, clean))
+
+        return await self._database.write(work)
+
+    async def finish_turn(
+        self,
+        turn_id: str,
+        text: str,
+        token_ids: Sequence[int],
+        model: str,
+        status: EndedStatus,
+        *,
+        route: object | None = None,
+        timings: object | None = None,
+        usage: object | None = None,
+        error_code: str | None = None,
+    ) -> bool:
+        """Store how a turn ended; False when it was deleted meanwhile.
+
+        `route`, `timings`, `usage` are structs or dictionaries that JSON can carry.
+        """
+        now = time.time()
+        values = (
+            status, storable(text), pack_ids(token_ids), model, pack_details(route), pack_details(timings),
+            pack_details(usage), error_code, now, turn_id,
+        )  # fmt: skip
+
+        def work(db: apsw.Connection) -> bool:
+            db.execute(
+                "UPDATE turns SET status = ?, answer_text = ?, token_ids = ?, model = ?, route = ?, "
+                "timings = ?, usage = ?, error_code = ?, finished_at = ? WHERE id = ?",
+                values,
+            )
+            found = db.changes() > 0
+            query = "UPDATE sessions SET updated_at = ? WHERE id = (SELECT session FROM turns WHERE id = ?)"
+            db.execute(query, (now, turn_id))
+            return found
+
+        return await self._database.write(work)
+
+    async def turn(self, turn_id: str, principal_id: str) -> StoredTurn | None:
+        """Return a turn of `principal_id`, or None."""
+
+        def work(db: apsw.Connection) -> StoredTurn | None:
+            found = find_turn(db, turn_id)
+            return found if found and belongs(db, found.session, principal_id) else None
+
+        return await self._database.read(work)
+
+    async def history(self, session_id: str) -> list[StoredTurn]:
+        """Return the turns that a prompt may hold, oldest first: answered ones since the context start.
+
+        Running turns and turns without a word of answer are not among them.
+        """
+        query = f"SELECT {TURN_COLUMNS} FROM turns {IN_CONTEXT} ORDER BY seq"  # noqa: S608 - constants
+        rows = await self._database.read(lambda db: db.execute(query, (session_id,)).fetchall())
+        return [turn_of(row) for row in rows]
+
+    async def drop_turns(self, session_id: str, count: int) -> None:
+        """Let `history` start `count` of its turns later, for good; the transcript keeps them."""
+        query = f"""
+            UPDATE sessions SET context_start = coalesce(
+                (SELECT seq + 1 FROM turns {IN_CONTEXT} ORDER BY seq LIMIT 1 OFFSET ?),
+                (SELECT max(seq) + 1 FROM turns {IN_CONTEXT}),
+                context_start
+            ) WHERE id = ?
+        """  # noqa: S608 - constants
+        if count > 0:
+            values = (session_id, count - 1, session_id, session_id)
+            await self._database.write(lambda db: db.execute(query, values).fetchall())
+
+    async def transcript(
+        self, session_id: str, principal_id: str, limit: int = SHOWN, before: str | None = None
+    ) -> list[StoredTurn]:
+        """Return the last `limit` turns, or the last before the turn `before`, oldest first.
+
+        Raises SESSION_NOT_FOUND.
+        """
+        query = f"""
+            SELECT {TURN_COLUMNS} FROM turns WHERE session = ?1
+            AND (?2 IS NULL OR seq < (SELECT seq FROM turns WHERE id = ?2 AND session = ?1))
+            ORDER BY seq DESC LIMIT ?3
+        """  # noqa: S608 - constants
+
+        def work(db: apsw.Connection) -> list[StoredTurn]:
+            find_session(db, session_id, principal_id)
+            return [turn_of(row) for row in db.execute(query, (session_id, before, limit))]
+
+        return (await self._database.read(work))[::-1]
+
+    async def snapshot_key(self, session_id: str) -> bytes:
+        """Return the 32 bytes that encrypt this session's KV on disk; raises SESSION_NOT_FOUND."""
+        query = "SELECT snapshot_key FROM sessions WHERE id = ?"
+        rows = await self._database.read(lambda db: db.execute(query, (session_id,)).fetchall())
+        if not rows:
+            raise no_session()
+        return cast(bytes, rows[0][0])
+
+    async def recover(self) -> int:
+        """Mark the turns that a crash cut off as interrupted and return how many; call once at start."""
+        query = (
+            "UPDATE turns SET status = 'interrupted', finished_at = ? WHERE status = 'running' RETURNING id"
+        )
+        now = time.time()
+        rows = await self._database.write(lambda db: db.execute(query, (now,)).fetchall())
+        if rows:
+            logger.info("%d turns were cut off by the last stop", len(rows))
+        return len(rows)

@@ -1,0 +1,137 @@
+"""Encrypted SQLite connections: key first, then check, then everything else.
+
+Cipher: ChaCha20-Poly1305 a page (SQLite3 Multiple Ciphers), raw 256-bit key, so no key derivation.
+The first 16 bytes of the file, which the cipher stores in the clear as a salt that a raw key does not
+need, are derived from the key: they tell a wrong key from a damaged file before SQLite touches it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from pathlib import Path
+
+import apsw
+
+from edge_assistant.errors import StoreError
+from edge_assistant.store.failure import damaged
+from edge_assistant.store.files import PRIVATE, sync_file, sync_folder
+
+KEY_BYTES = 32
+SALT_BYTES = 16
+MINIMUM_BYTES = 512
+"""SQLite's smallest page. It takes a shorter file for a new database; ours are created complete."""
+
+CHECKED_BYTES = 16 * 1024 * 1024
+"""Databases up to this size are read through at every start, larger ones when asked."""
+
+BUSY_MILLISECONDS = 5000
+CACHE_KIB = 1024
+WAL_KEPT_BYTES = 4 * 1024 * 1024
+
+SIDE_FILES = ("-wal", "-shm")
+
+
+def key_salt(key: bytes) -> bytes:
+    """Return the 16 bytes that a database under `key` starts with."""
+    return hmac.digest(key, b"edge-assistant database salt", "sha256")[:SALT_BYTES]
+
+
+def side_file(path: Path, suffix: str) -> Path:
+    """Return the path of SQLite's log (`-wal`) or its index (`-shm`) beside `path`."""
+    return path.with_name(path.name + suffix)
+
+
+def connect(path: Path, key: bytes, *, read_only: bool = False, create: bool = False) -> apsw.Connection:
+    """Open a connection to `path` under `key`, set up the same way everywhere.
+
+    It does not checkpoint when closed: only a connection that proved healthy may do so.
+    """
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    connection = apsw.Connection(str(path), flags=flags)
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.pragma("cipher", "chacha20")
+        connection.pragma("key", "raw:" + (key + key_salt(key)).hex())
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.pragma("temp_store", "memory")  # temporary files would not be encrypted
+        connection.pragma("synchronous", "full")
+        connection.pragma("secure_delete", "on")
+        connection.pragma("foreign_keys", "on")
+        connection.pragma("cache_size", -CACHE_KIB)
+        connection.pragma("journal_size_limit", WAL_KEPT_BYTES)
+        if read_only:
+            connection.pragma("query_only", "on")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_checked(path: Path, key: bytes) -> apsw.Connection:
+    """Open the database at `path` for writing, creating it when there is none.
+
+    Raises STORE_WRONG_KEY or STORE_DAMAGED and leaves every file as it was.
+    """
+    if not path.exists():
+        create_database(path, key)
+    check_header(path, key)
+    connection = connect(path, key)
+    try:
+        connection.pragma("schema_version")  # reads the first page
+        if path.stat().st_size <= CHECKED_BYTES:
+            check_pages(connection, path)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create_database(path: Path, key: bytes) -> None:
+    """Create an empty database at `path` whole: a crash leaves either nothing there or all of it."""
+    if side_file(path, "-wal").exists():
+        raise StoreError(
+            "STORE_DAMAGED", f"{path} is missing but its log is there; put it back, or restore a backup"
+        )
+    new = path.with_name(path.name + ".new")
+    remove_database(new)
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
+    try:
+        connection = connect(new, key)
+        try:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+            connection.pragma("journal_mode", "wal")
+        finally:
+            connection.close()
+        sync_file(new)
+        new.rename(path)
+    finally:
+        remove_database(new)
+    sync_folder(path.parent)
+
+
+def remove_database(path: Path) -> None:
+    """Remove a database file and what SQLite keeps beside it."""
+    for name in (path, *(side_file(path, suffix) for suffix in SIDE_FILES)):
+        name.unlink(missing_ok=True)
+
+
+def check_header(path: Path, key: bytes) -> None:
+    """Raise unless `path` starts as a database under `key` does; opens nothing for writing."""
+    with path.open("rb") as file:
+        salt = file.read(SALT_BYTES)
+    if path.stat().st_size < MINIMUM_BYTES:
+        raise damaged(path)
+    if not hmac.compare_digest(salt, key_salt(key)):
+        raise StoreError(
+            "STORE_WRONG_KEY",
+            f"{path} was written under another key, or its first bytes are damaged; it was left as it is: "
+            "put back the device key or keys.json that belong to it, or restore a backup",
+        )
+
+
+def check_pages(connection: apsw.Connection, path: Path) -> None:
+    """Read every page; raise STORE_DAMAGED when one is not what was written."""
+    if connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
+        raise damaged(path)

@@ -1,0 +1,103 @@
+"""How the database came to its present form: an append-only list of numbered steps.
+
+A step that was released is never edited; append a new one. Every step runs in one transaction
+together with its number, so a crash leaves the database before or after it, never between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import apsw
+
+from edge_assistant.errors import StoreError
+
+Migration = Callable[[apsw.Connection], None]
+
+
+def create_conversations(connection: apsw.Connection) -> None:
+    """1: sessions and their turns. Times are UNIX seconds; `seq` orders turns as they began.
+
+    `context_start` is the `seq` at which the model's view of the session starts.
+    """
+    connection.execute(
+        """
+        CREATE TABLE sessions(
+            id TEXT PRIMARY KEY,
+            principal TEXT NOT NULL,
+            title TEXT NOT NULL,
+            snapshot_key BLOB NOT NULL,
+            context_start INTEGER NOT NULL DEFAULT 0,
+            created_at REAL NOT NULL,
+            updated_at REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX sessions_by_time ON sessions(principal, updated_at);
+        CREATE TABLE turns(
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            session TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            status TEXT NOT NULL,
+            user_text TEXT NOT NULL,
+            answer_text TEXT NOT NULL DEFAULT '',
+            token_ids BLOB NOT NULL DEFAULT x'',
+            model TEXT NOT NULL DEFAULT '',
+            route TEXT,
+            timings TEXT,
+            usage TEXT,
+            error_code TEXT,
+            created_at REAL NOT NULL,
+            finished_at REAL
+        ) STRICT;
+        CREATE INDEX turns_by_session ON turns(session, seq);
+        CREATE INDEX turns_running ON turns(status) WHERE status = 'running';
+        """
+    )
+
+
+def create_sign_ins(connection: apsw.Connection) -> None:
+    """2: signed-in browsers; only a hash of the cookie is kept."""
+    connection.execute(
+        """
+        CREATE TABLE sign_ins(
+            token_hash BLOB PRIMARY KEY,
+            principal TEXT NOT NULL,
+            label TEXT NOT NULL DEFAULT '',
+            created_at REAL NOT NULL,
+            last_seen_at REAL NOT NULL,
+            expires_at REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX sign_ins_by_principal ON sign_ins(principal);
+        """
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_conversations, create_sign_ins)
+
+
+def migrate(connection: apsw.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> int:
+    """Apply the steps that are missing and return how many there were.
+
+    Raises STORE_NEWER, touching nothing, when the database has steps this version doesn't know.
+    """
+    version = int(connection.pragma("user_version"))
+    if version > len(migrations):
+        raise StoreError(
+            "STORE_NEWER",
+            f"the database has form {version}, this version knows {len(migrations)}: "
+            "install the newer Edge Assistant again, or restore a backup made before it",
+        )
+    for number, migration in enumerate(migrations[version:], start=version + 1):
+        _apply(connection, number, migration)
+    return len(migrations) - version
+
+
+def _apply(connection: apsw.Connection, number: int, migration: Migration) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        migration(connection)
+        connection.pragma("user_version", number)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
