@@ -196,7 +196,7 @@ class Residency:
     def _save(self, resident: Resident) -> None:
         if self._snapshots is None or resident.conversation is None or resident.key is None:
             return
-        if resident.changed and len(resident.tokens) - resident.shared >= _LEAST_SAVED_TOKENS:
+        if resident.changed and len(resident.tokens) >= _LEAST_SAVED_TOKENS:
             state = self._engine.save_sequence(resident.sequence)
             self._snapshots.save(resident.conversation, resident.key, Snapshot(resident.tokens, state))
             resident.changed = False

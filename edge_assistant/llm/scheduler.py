@@ -179,11 +179,7 @@ class Scheduler:
             if not preparing:
                 return False
             self._leave(preparing[0])
-        try:
-            job.admit(resident, self._engine)
-        except EdgeError:
-            self._residency.release(resident)
-            raise
+        job.admit(resident, self._engine)
         return True
 
     def _preparing(self) -> list[Job]:

@@ -76,7 +76,7 @@ class ChatTemplate:
 
         oldest = range(1, len(turns) - 1)
         found = bisect.bisect_left(oldest, x=True, key=lambda n: len(without(n).tokens) <= target)
-        layout = without(found + 1)
+        layout = without(found + 1) if len(turns) > 1 else whole
         if len(layout.tokens) <= budget:
             return layout
         message = f"this message makes {len(layout.tokens)} tokens, the model can read {budget}"
