@@ -1,0 +1,142 @@
+"""The web server: one listener, its routes and the checks in front of them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+
+from edge_assistant.errors import ConfigError
+from edge_assistant.frontends.web.auth import Doorkeeper
+from edge_assistant.frontends.web.pages import STATIC, Pages
+from edge_assistant.frontends.web.ports import Assistant
+from edge_assistant.frontends.web.responses import MAX_BODY_BYTES, errors_as_json
+from edge_assistant.frontends.web.security import Gate, add_headers, check_loopback
+from edge_assistant.frontends.web.signins import SignIn, SignIns
+from edge_assistant.frontends.web.sse import Chat
+from edge_assistant.frontends.web.status import StatusPages
+from edge_assistant.frontends.web.ws import Limits, Sockets
+from edge_assistant.llm.protocol import ModelStatus
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 75.0
+
+
+class WebSettings(Protocol):
+    """What the server needs of the section `web`."""
+
+    @property
+    def host(self) -> str:
+        """A loopback address or `localhost`."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """0 picks a free one."""
+        ...
+
+    @property
+    def allowed_hosts(self) -> Iterable[str]:
+        """Further names in the Host header."""
+        ...
+
+
+class WebServer:
+    """Serves the page and its interface from `start` to `stop`."""
+
+    def __init__(
+        self,
+        settings: WebSettings,
+        assistant: Assistant,
+        sign_ins: SignIns,
+        model_status: Callable[[], ModelStatus],
+        *,
+        name: str = "Edge Assistant",
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        static: Path = STATIC,
+    ) -> None:
+        self._host, self._port = check_loopback(settings.host), settings.port
+        self._sign_ins = sign_ins
+        self._sockets = Sockets(assistant, limits)
+        self._doorkeeper = Doorkeeper(sign_ins, self._signed_out)
+        self._parts = (
+            Pages(static),
+            self._doorkeeper,
+            self._sockets,
+            Chat(assistant, limits.send_seconds),
+            StatusPages(name, model_status, self._sockets.__len__),
+        )
+        self._gate = Gate(settings.host, settings.allowed_hosts)
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self.url = ""
+        """Where the page is, without a slash at the end; empty until started."""
+
+    async def start(self) -> str:
+        """Listen and return the URL; raises `ConfigError` when the address can't be had."""
+        self._runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            auto_decompress=False,  # a compressed body is refused, so it can't be a bomb
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            shutdown_timeout=1.0,
+        )
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, self._host, self._port)
+        try:
+            await self._site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise _cannot_listen(error, self._host, self._port) from None
+        port = self._runner.addresses[0][1]
+        self.url = f"http://[{self._host}]:{port}" if ":" in self._host else f"http://{self._host}:{port}"
+        logger.info("web chat at %s", self.url)
+        return self.url
+
+    def sign_in_link(self) -> str:
+        """Return a one-time address that signs a browser in. It is a secret: never log it.
+
+        The token stands in the fragment, which browsers don't send: it is in no request line.
+        """
+        return f"{self.url}/#signin={self._sign_ins.new_link_token()}"
+
+    async def stop(self) -> None:
+        """Stop listening and close every connection within three seconds; running turns go on."""
+        if self._runner is None or self._site is None:
+            return
+        await self._site.stop()
+        await self._sockets.close("the assistant is stopping")
+        await self._runner.cleanup()
+        self._runner = self._site = None
+
+    def _application(self) -> web.Application:
+        application = web.Application(
+            middlewares=[errors_as_json, self._gate.check, self._doorkeeper.check],
+            client_max_size=MAX_BODY_BYTES,
+        )
+        application.on_response_prepare.append(add_headers)
+        for part in self._parts:
+            application.add_routes(part.routes())
+        return application
+
+    async def _signed_out(self, sign_in: SignIn) -> None:
+        await self._sockets.close("signed out", sign_in)
+
+
+def _cannot_listen(error: OSError, host: str, port: int) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(
+            "WEB_PORT_IN_USE",
+            f"port {port} of {host} is in use by another program: set web.port to another one (0 picks a free one)",
+        )
+    if error.errno == errno.EACCES:
+        return ConfigError("WEB_PORT_FORBIDDEN", f"port {port} needs more rights: set web.port above 1023")
+    return ConfigError(
+        "WEB_ADDRESS_UNUSABLE",
+        f"can't listen on {host} port {port} ({error.strerror}): set web.host and web.port",
+    )

@@ -1,0 +1,132 @@
+"""The conversations of whoever is signed in: list, read, name, erase."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+
+from edge_assistant.errors import UsageError
+from edge_assistant.frontends.web.auth import SIGNED_IN
+from edge_assistant.frontends.web.ports import Assistant
+from edge_assistant.frontends.web.responses import json_response, read_json
+from edge_assistant.memory.conversation import StoredTurn, TurnStatus
+from edge_assistant.memory.conversations import Conversations
+
+PAGE = 50
+MAX_PAGE = 200
+
+Title = Annotated[str, msgspec.Meta(max_length=500)]
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    """The body of `POST /api/sessions`."""
+
+    title: Title = ""
+
+
+class Renaming(msgspec.Struct, frozen=True):
+    """The body of `PATCH /api/sessions/{id}`."""
+
+    title: Title
+
+
+class TurnView(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn of a transcript. Times are UNIX seconds."""
+
+    id: str
+    status: TurnStatus
+    user_text: str
+    answer_text: str
+    model: str
+    route: dict[str, Any] | None
+    timings: dict[str, Any] | None
+    usage: dict[str, Any] | None
+    error_code: str | None
+    created_at: float
+    finished_at: float | None
+
+
+class Sessions:
+    """Serves the sessions of the signed-in person; other people's don't exist here."""
+
+    def __init__(self, assistant: Assistant, conversations: Conversations) -> None:
+        self._assistant = assistant
+        self._conversations = conversations
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of sessions."""
+        return [
+            web.get("/api/sessions", self.list),
+            web.post("/api/sessions", self.create),
+            web.get("/api/sessions/{id}", self.read),
+            web.patch("/api/sessions/{id}", self.rename),
+            web.delete("/api/sessions/{id}", self.erase),
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Return the sessions, the newest used first."""
+        return json_response({"sessions": await self._conversations.sessions(_who(request))})
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Begin an empty session."""
+        body = await read_json(request, NewSession)
+        return json_response(await self._conversations.create_session(_who(request), body.title), status=201)
+
+    async def read(self, request: web.Request) -> web.Response:
+        """Return one session with its last turns, or those before the turn `before`.
+
+        `running` is the turn to resume, if there is one; `more` says whether older turns exist.
+        """
+        session_id, principal_id = request.match_info["id"], _who(request)
+        limit, before = _limit(request), request.query.get("before")
+        session = await self._conversations.session(session_id, principal_id)
+        turns = await self._conversations.transcript(session_id, principal_id, limit + 1, before)
+        running = [turn.turn_id for turn in turns if turn.status == "running"]
+        return json_response(
+            {
+                "session": session,
+                "turns": [_view(turn) for turn in turns[-limit:]],
+                "more": len(turns) > limit,
+                "running": running[-1] if running else None,
+            }
+        )
+
+    async def rename(self, request: web.Request) -> web.Response:
+        """Give the session another title."""
+        body = await read_json(request, Renaming)
+        session = await self._conversations.rename(request.match_info["id"], _who(request), body.title)
+        return json_response(session)
+
+    async def erase(self, request: web.Request) -> web.Response:
+        """Erase the session for good, running answer and caches included."""
+        await self._assistant.forget_session(request.match_info["id"], _who(request))
+        return web.Response(status=204)
+
+
+def _who(request: web.Request) -> str:
+    return request[SIGNED_IN].principal.id
+
+
+def _limit(request: web.Request) -> int:
+    value = request.query.get("limit", str(PAGE))
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_PAGE):
+        raise UsageError("WEB_BAD_FIELD", f"limit is a number from 1 to {MAX_PAGE}")
+    return int(value[:9])
+
+
+def _view(turn: StoredTurn) -> TurnView:
+    return TurnView(
+        id=turn.turn_id,
+        status=turn.status,
+        user_text=turn.user_text,
+        answer_text=turn.answer_text,
+        model=turn.model,
+        route=turn.route,
+        timings=turn.timings,
+        usage=turn.usage,
+        error_code=turn.error_code,
+        created_at=turn.created_at,
+        finished_at=turn.finished_at,
+    )

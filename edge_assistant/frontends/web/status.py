@@ -1,0 +1,72 @@
+"""How the assistant is, for people and for supervisors."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from edge_assistant import __version__
+from edge_assistant.frontends.web.responses import json_response
+from edge_assistant.llm.protocol import ModelPhase, ModelStatus
+
+HEALTH: dict[ModelPhase, str] = {"ready": "ok", "loading": "starting", "restarting": "starting"}
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `GET /api/status`; `rss_bytes` is the daemon's own resident memory."""
+
+    assistant: str
+    version: str
+    uptime_seconds: float
+    rss_bytes: int
+    sockets: int
+    model: ModelStatus
+
+
+class StatusPages:
+    """Answers what runs here and how well."""
+
+    def __init__(
+        self, name: str, model_status: Callable[[], ModelStatus], count_sockets: Callable[[], int]
+    ) -> None:
+        self._name = name
+        self._model_status = model_status
+        self._count_sockets = count_sockets
+        self._started = time.monotonic()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of health and status."""
+        return [web.get("/healthz", self.health), web.get("/api/status", self.status)]
+
+    async def health(self, request: web.Request) -> web.Response:
+        """Say `ok`, `starting` or `degraded` to anybody who asks, and nothing else."""
+        del request
+        return json_response({"status": HEALTH.get(self._model_status().phase, "degraded")})
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Say everything a signed-in person may know."""
+        del request
+        return json_response(
+            Status(
+                assistant=self._name,
+                version=__version__,
+                uptime_seconds=round(time.monotonic() - self._started, 1),
+                rss_bytes=resident_bytes(),
+                sockets=self._count_sockets(),
+                model=self._model_status(),
+            )
+        )
+
+
+def resident_bytes() -> int:
+    """Return the memory of this process that is in RAM, from /proc (proc(5)), or 0 where there is none."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

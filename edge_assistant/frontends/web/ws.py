@@ -1,0 +1,245 @@
+"""The WebSocket: JSON messages in, events out, any number of sessions interleaved on one socket.
+
+A turn belongs to the assistant. A socket only watches turns: one task a watched turn passes its
+events on. A reader that doesn't keep up holds back its own watchers, never the turn; what it missed
+is in the turn's replay, so nothing is queued here beyond the transport's buffer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from edge_assistant.assistant.events import Event
+from edge_assistant.assistant.request import Request
+from edge_assistant.errors import BusyError, EdgeError, UsageError
+from edge_assistant.frontends.protocol import (
+    ClientMessage,
+    Confirm,
+    ProtocolError,
+    Refusal,
+    Resume,
+    SendMessage,
+    Stop,
+    decode_message,
+    refusal,
+)
+from edge_assistant.frontends.web.auth import SIGNED_IN
+from edge_assistant.frontends.web.ports import Assistant, Turn
+from edge_assistant.frontends.web.responses import unexpected
+from edge_assistant.frontends.web.signins import SignIn
+
+logger = logging.getLogger(__name__)
+
+MAX_RECEIVED_BYTES = 2 * 1024 * 1024
+"""Up to here an oversized message gets a clear refusal; beyond, the socket is closed (1009)."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one server gives to its sockets."""
+
+    sockets: int = 256
+    turns_per_socket: int = 16
+    heartbeat_seconds: float = 30.0
+    send_seconds: float = 20.0
+    """A reader that takes nothing for so long is cut off; it may come back and resume."""
+    close_seconds: float = 1.5
+
+
+class Sockets:
+    """All WebSockets of the server."""
+
+    def __init__(self, assistant: Assistant, limits: Limits) -> None:
+        self._assistant = assistant
+        self._limits = limits
+        self._connections: set[Connection] = set()
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the route of the WebSocket."""
+        return [web.get("/api/ws", self.serve)]
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Upgrade the request and serve the socket to its end."""
+        if len(self._connections) >= self._limits.sockets:
+            raise BusyError("WEB_TOO_MANY_SOCKETS", "too many pages are open: close some", retry_after=10)
+        socket = web.WebSocketResponse(
+            timeout=self._limits.close_seconds,
+            heartbeat=self._limits.heartbeat_seconds,
+            compress=False,  # frames are small and mostly local: deflate would only add delay
+            max_msg_size=MAX_RECEIVED_BYTES,
+            decode_text=False,
+        )
+        connection = Connection(request, socket, self._assistant, self._limits)
+        self._connections.add(connection)
+        try:
+            await socket.prepare(request)
+            await connection.serve()
+        finally:
+            self._connections.discard(connection)
+        return socket
+
+    async def close(self, reason: str, sign_in: SignIn | None = None) -> None:
+        """Close the sockets of a sign-in, or all of them; raises nothing, takes `close_seconds` at most."""
+        code = WSCloseCode.GOING_AWAY if sign_in is None else WSCloseCode.POLICY_VIOLATION
+        chosen = [each for each in self._connections if sign_in is None or each.belongs_to(sign_in)]
+        await asyncio.gather(*(each.close(code, reason) for each in chosen))
+
+
+class Connection:
+    """One WebSocket and the turns it watches."""
+
+    def __init__(
+        self, request: web.Request, socket: web.WebSocketResponse[bool], assistant: Assistant, limits: Limits
+    ) -> None:
+        self._transport = request.transport
+        self._sign_in = request[SIGNED_IN]
+        self._socket = socket
+        self._assistant = assistant
+        self._limits = limits
+        self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._stops: dict[str, asyncio.Task[None]] = {}
+
+    def belongs_to(self, sign_in: SignIn) -> bool:
+        """Return whether this sign-in opened the socket."""
+        return self._sign_in.token_hash == sign_in.token_hash
+
+    async def serve(self) -> None:
+        """Answer messages until the socket closes. The watched turns go on without it."""
+        try:
+            async for frame in self._socket:
+                await self._hear(frame.type, frame.data)
+        except ConnectionError:
+            pass  # the client went away while we wrote
+        finally:
+            await self._leave()
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye, or cut the connection when the client doesn't take that."""
+        try:
+            async with asyncio.timeout(self._limits.close_seconds):
+                await self._socket.close(code=code, message=reason.encode())
+        except TimeoutError:
+            self._abort()
+
+    async def _leave(self) -> None:
+        tasks = [*self._watchers.values(), *self._stops.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _hear(self, kind: WSMsgType, data: Any) -> None:
+        if kind is WSMsgType.BINARY:
+            error = ProtocolError("PROTOCOL_UNEXPECTED_BINARY", "send JSON text frames: no upload is open")
+            await self._refuse(error)
+        elif kind is WSMsgType.TEXT:
+            await self._carry_out(data)
+
+    async def _carry_out(self, data: bytes) -> None:
+        try:
+            message = decode_message(data)
+        except ProtocolError as error:
+            await self._refuse(error)
+            return
+        try:
+            await self._do(message)
+        except ConnectionError:
+            raise
+        except EdgeError as error:
+            await self._refuse(error, message.id)
+        except Exception as error:  # noqa: BLE001 - a defect in one message must not end the others
+            await self._refuse(unexpected(error, "a WebSocket message"), message.id)
+
+    async def _do(self, message: ClientMessage) -> None:
+        match message:
+            case SendMessage():
+                self._check_room(message.id)
+                self._watch(await self._assistant.start(self._request(message)), after=0)
+            case Resume():
+                self._check_room(message.id)
+                self._watch(await self._own_turn(message.id), after=message.after)
+            case Stop():
+                self._stop(await self._own_turn(message.id))
+            case Confirm():
+                raise UsageError("NOTHING_TO_CONFIRM", "this answer asks for no confirmation")
+
+    def _request(self, message: SendMessage) -> Request:
+        return Request(
+            id=message.id,
+            text=message.text,
+            session=message.session,
+            principal=self._sign_in.principal,
+            source="web",
+        )
+
+    def _check_room(self, turn_id: str) -> None:
+        if len(self._watchers) >= self._limits.turns_per_socket and turn_id not in self._watchers:
+            raise BusyError(
+                "WEB_TOO_MANY_TURNS", "too many answers at once on this page: wait for one", retry_after=5
+            )
+
+    async def _own_turn(self, turn_id: str) -> Turn:
+        turn = await self._assistant.turn(turn_id)
+        if turn is None or turn.principal_id != self._sign_in.principal.id:
+            raise EdgeError("TURN_NOT_FOUND", "there is no such answer: send the message again")
+        return turn
+
+    def _watch(self, turn: Turn, after: int) -> None:
+        """Pass the turn's events on from number `after`; asking again starts over from there."""
+        previous = self._watchers.pop(turn.id, None)
+        if previous is not None:
+            previous.cancel()
+        self._begin(self._watchers, turn.id, self._pass_on(turn, after), "watch")
+
+    def _stop(self, turn: Turn) -> None:
+        """Cancel the turn beside the loop that listens: an engine may take its time to stop."""
+        if turn.id not in self._stops:
+            self._begin(self._stops, turn.id, turn.cancel(), "stop")
+
+    def _begin(
+        self, tasks: dict[str, asyncio.Task[None]], turn_id: str, work: Coroutine[Any, Any, None], verb: str
+    ) -> None:
+        task = asyncio.create_task(work, name=f"web-{verb}-{turn_id}")
+        tasks[turn_id] = task
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if tasks.get(turn_id) is task:
+                del tasks[turn_id]
+            if not task.cancelled() and isinstance(error := task.exception(), Exception):
+                unexpected(error, f"{verb} of a turn")
+
+        task.add_done_callback(ended)
+
+    async def _pass_on(self, turn: Turn, after: int) -> None:
+        try:
+            async for event in turn.events(after=after):
+                await self._send(event)
+        except ConnectionError:
+            pass  # the client is gone; `serve` sees that too
+        except EdgeError as error:
+            await self._refuse(error, turn.id)
+
+    async def _refuse(self, error: EdgeError, turn_id: str = "") -> None:
+        await self._send(refusal(error, turn_id))
+
+    async def _send(self, message: Event | Refusal) -> None:
+        """Write one frame at once; waits only while this client's buffers are full."""
+        frame = msgspec.json.encode(message)
+        try:
+            async with asyncio.timeout(self._limits.send_seconds):
+                await self._socket.send_frame(frame, WSMsgType.TEXT)
+        except TimeoutError:
+            logger.info("cut off a page that takes nothing any more")
+            self._abort()
+            raise ConnectionResetError from None
+
+    def _abort(self) -> None:
+        if isinstance(self._transport, asyncio.Transport):
+            self._transport.abort()
