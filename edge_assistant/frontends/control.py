@@ -1,0 +1,287 @@
+"""The control socket: the terminal's way into the running daemon, one JSON object a line.
+
+It takes the messages of `frontends.protocol` and answers with the events of `assistant.events`, as
+the WebSocket does, and a few orders of its own. Whoever can open it is the owner of the device: the
+file is 0600 in a folder that only this user may enter, and the kernel names the caller's user. So a
+caller may also ask in the name of a person (`user`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from edge_assistant.assistant.assistant import Assistant
+from edge_assistant.assistant.request import Principal, Request
+from edge_assistant.assistant.turn import Turn
+from edge_assistant.errors import BusyError, EdgeError, UsageError
+from edge_assistant.frontends.address import socket_address
+from edge_assistant.frontends.orders import (
+    ORDER_TYPES,
+    Backup,
+    BackupWritten,
+    Link,
+    LinkMade,
+    Order,
+    RecoveryCode,
+    RecoveryCodeMade,
+    SessionList,
+    Sessions,
+    Status,
+    decode_envelope,
+    decode_order,
+    principal_of,
+)
+from edge_assistant.frontends.protocol import (
+    MAX_FRAME_BYTES,
+    ProtocolError,
+    Resume,
+    SendMessage,
+    Stop,
+    decode_message,
+    refusal,
+)
+from edge_assistant.memory.conversation import Session
+
+logger = logging.getLogger(__name__)
+
+MAX_CONNECTIONS = 32
+MAX_WATCHED = 16
+"""Turns that one connection watches at once."""
+
+SLOW_SECONDS = 20.0
+"""A reader that takes nothing for so long is dropped; its turns go on and can be resumed."""
+
+_PEER_CREDENTIALS = struct.Struct("3i")
+
+
+class Services(Protocol):
+    """What the daemon does besides answering."""
+
+    def status(self) -> msgspec.Struct:
+        """Return how the daemon is, as a struct with `type` `status`."""
+        ...
+
+    def link(self) -> str:
+        """Return a one-time sign-in link; raises WEB_DISABLED."""
+        ...
+
+    async def sessions(self, principal_id: str) -> list[Session]:
+        """Return a person's conversations."""
+        ...
+
+    async def backup(self, path: Path) -> int:
+        """Write a backup and return its size in bytes."""
+        ...
+
+    async def new_recovery_code(self) -> str:
+        """Replace the recovery code."""
+        ...
+
+
+class _CallerLostError(Exception):
+    """The caller is gone or takes nothing."""
+
+
+class ControlSocket:
+    """Listens at `path` while started. The caller holds the state lock, so a file there is stale."""
+
+    def __init__(self, path: Path, assistant: Assistant, services: Services) -> None:
+        self._path = path
+        self._assistant = assistant
+        self._services = services
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_unix_server(
+            self._accept, sock=bind(self._path), limit=MAX_FRAME_BYTES + 1, backlog=MAX_CONNECTIONS
+        )
+
+    async def stop(self) -> None:
+        """Stop listening and drop all connections."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+        await cancel_all(self._connections)
+        self._server = None
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= MAX_CONNECTIONS or not _is_ours(writer):
+            logger.warning("a control connection was refused")
+            writer.transport.abort()
+            return
+        connection = _Connection(reader, writer, self._assistant, self._services)
+        task = asyncio.get_running_loop().create_task(connection.serve(), name="control-connection")
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+
+class _Connection:
+    """One caller: a loop that reads its lines, and a task for each turn that it watches."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        assistant: Assistant,
+        services: Services,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._assistant = assistant
+        self._services = services
+        self._watchers: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Serve until the caller is gone. One that only stopped sending still gets its answers."""
+        try:
+            async with self._dropping_lost_callers():
+                while line := await self._read_line():
+                    await self._answer(line)
+                await asyncio.gather(*self._watchers.values())
+        except ValueError:  # readline's way to say that a line is over the limit
+            await self._refuse(
+                ProtocolError("PROTOCOL_TOO_LARGE", f"a line has at most {MAX_FRAME_BYTES:,} bytes")
+            )
+        finally:
+            await cancel_all(self._watchers.values())
+            self._writer.close()
+
+    async def _read_line(self) -> bytes:
+        try:
+            return await self._reader.readline()
+        except OSError as error:
+            raise _CallerLostError(type(error).__name__) from error
+
+    async def _answer(self, line: bytes) -> None:
+        try:
+            await self._obey(line)
+        except EdgeError as error:
+            await self._refuse(error)
+        except _CallerLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad message never ends the daemon
+            # Its text may quote the person, so only its type is logged.
+            logger.error("a control message failed: %s", type(error).__name__)  # noqa: TRY400
+            await self._refuse(EdgeError("INTERNAL", "this failed for an unexpected reason; see the log"))
+
+    async def _obey(self, line: bytes) -> None:
+        envelope = decode_envelope(line)
+        if envelope.type in ORDER_TYPES:
+            await self._send(await self._carry_out(decode_order(line)))
+            return
+        principal = principal_of(envelope.user)
+        match decode_message(line):
+            case SendMessage(id=identity, session=session, text=text):
+                request = Request(id=identity, text=text, session=session, principal=principal)
+                self._watch(await self._assistant.start(request), 0)
+            case Resume(id=identity, after=after):
+                self._watch(await self._find(identity, principal), after)
+            case Stop(id=identity):
+                await (await self._find(identity, principal)).cancel()
+            case other:
+                raise UsageError("NOT_AVAILABLE", f"`{type(other).__name__.lower()}` can't be done here yet")
+
+    async def _carry_out(self, order: Order) -> msgspec.Struct:
+        match order:
+            case Link():
+                return LinkMade(self._services.link())
+            case Status():
+                return self._services.status()
+            case Sessions(user):
+                return SessionList(await self._services.sessions(user))
+            case Backup(path):
+                return BackupWritten(path, await self._services.backup(Path(path)))
+            case RecoveryCode():
+                return RecoveryCodeMade(await self._services.new_recovery_code())
+
+    async def _find(self, identity: str, principal: Principal) -> Turn:
+        turn = await self._assistant.turn(identity, principal)
+        if turn is None:
+            raise ProtocolError("TURN_NOT_FOUND", "no such turn is known; send the message again", identity)
+        return turn
+
+    def _watch(self, turn: Turn, after: int) -> None:
+        if previous := self._watchers.pop(turn.id, None):
+            previous.cancel()
+        if len(self._watchers) >= MAX_WATCHED:
+            raise BusyError("TOO_MANY_TURNS", f"one connection watches at most {MAX_WATCHED} turns")
+        task = asyncio.get_running_loop().create_task(
+            self._relay(turn, after), name=f"control-turn-{turn.id}"
+        )
+        self._watchers[turn.id] = task
+        task.add_done_callback(lambda _: self._forget(turn.id, task))
+
+    def _forget(self, identity: str, task: asyncio.Task[None]) -> None:
+        if self._watchers.get(identity) is task:
+            del self._watchers[identity]
+
+    async def _relay(self, turn: Turn, after: int) -> None:
+        async with self._dropping_lost_callers():
+            async for event in turn.events(after):
+                await self._send(event)
+
+    async def _refuse(self, error: EdgeError) -> None:
+        async with self._dropping_lost_callers():
+            await self._send(refusal(error))
+
+    async def _send(self, message: Any) -> None:
+        self._writer.write(msgspec.json.encode(message) + b"\n")
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                await self._writer.drain()
+        except OSError as error:  # TimeoutError is one
+            raise _CallerLostError(type(error).__name__) from error
+
+    @asynccontextmanager
+    async def _dropping_lost_callers(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except _CallerLostError as error:
+            logger.info("a control connection ended: %s", error)
+            self._writer.transport.abort()
+
+
+def _is_ours(writer: asyncio.StreamWriter) -> bool:
+    """Tell whether the caller is this user or root, as the kernel says."""
+    channel = writer.get_extra_info("socket")
+    credentials = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
+    _, user, _ = _PEER_CREDENTIALS.unpack(credentials)
+    return user in {os.geteuid(), 0}
+
+
+def bind(path: Path) -> socket.socket:
+    """Return a socket bound to `path`, for this user only; a stale file there is replaced.
+
+    A path that is too long for a socket address is reached through its folder's descriptor.
+    """
+    path.unlink(missing_ok=True)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        os.fchmod(channel.fileno(), 0o600)  # on Linux the file inherits it: no moment of wider access
+        with socket_address(path) as address:
+            channel.bind(address)
+    except BaseException:
+        channel.close()
+        raise
+    return channel
+
+
+async def cancel_all(tasks: Any) -> None:
+    """Cancel tasks and wait until they have ended; their errors are theirs."""
+    running = list(tasks)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

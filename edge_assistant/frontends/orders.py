@@ -1,0 +1,104 @@
+"""What only the control socket understands: orders for the daemon itself, and their answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from edge_assistant.assistant.request import OWNER, Principal
+from edge_assistant.frontends.protocol import Id, ProtocolError, check_size
+from edge_assistant.memory.conversation import Session
+
+
+class Link(msgspec.Struct, frozen=True, tag="link", tag_field="type"):
+    """Make a one-time sign-in link."""
+
+
+class Status(msgspec.Struct, frozen=True, tag="status", tag_field="type"):
+    """Say how the daemon is."""
+
+
+class Sessions(msgspec.Struct, frozen=True, tag="sessions", tag_field="type"):
+    """List the conversations of `user`."""
+
+    user: Id = OWNER.id
+
+
+class Backup(msgspec.Struct, frozen=True, tag="backup", tag_field="type"):
+    """Write an encrypted copy of the database to the absolute `path`."""
+
+    path: Annotated[str, msgspec.Meta(pattern=r"^/[^\x00]*\Z", max_length=4096)]
+
+
+class RecoveryCode(msgspec.Struct, frozen=True, tag="recovery_code", tag_field="type"):
+    """Make a new recovery code; the old one ends."""
+
+
+Order = Link | Status | Sessions | Backup | RecoveryCode
+
+ORDER_TYPES = frozenset({"link", "status", "sessions", "backup", "recovery_code"})
+
+
+class LinkMade(msgspec.Struct, frozen=True, tag="link", tag_field="type"):
+    """Open `url` in a browser within ten minutes; it works once."""
+
+    url: str
+
+
+class SessionList(msgspec.Struct, frozen=True, tag="sessions", tag_field="type"):
+    """Newest first."""
+
+    items: list[Session]
+
+
+class BackupWritten(msgspec.Struct, frozen=True, tag="backup", tag_field="type"):
+    """The copy is complete."""
+
+    path: str
+    bytes: int
+
+
+class RecoveryCodeMade(msgspec.Struct, frozen=True, tag="recovery_code", tag_field="type"):
+    """To be written on paper; it is shown only now."""
+
+    code: str
+
+
+class Envelope(msgspec.Struct):
+    """Tells an order from a message, and in whose name it is said."""
+
+    type: Any = None
+    user: Any = None
+
+
+_ENVELOPES = msgspec.json.Decoder(Envelope)
+_ORDERS = msgspec.json.Decoder(Order)
+
+
+def decode_envelope(line: bytes) -> Envelope:
+    """Return what kind of line this is; one that can't be read has no kind, `decode_message` says why."""
+    check_size(len(line))
+    try:
+        return _ENVELOPES.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return Envelope()
+
+
+def decode_order(line: bytes) -> Order:
+    """Decode an order; raises `ProtocolError`."""
+    try:
+        order: Order = _ORDERS.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ProtocolError("PROTOCOL_BAD_FIELD", str(error)) from None
+    return order
+
+
+def principal_of(user: Any) -> Principal:
+    """Return in whose name a message is; raises `ProtocolError`."""
+    if user is None or user == OWNER.id:
+        return OWNER
+    try:
+        return Principal(msgspec.convert(user, Id), "member")
+    except msgspec.ValidationError:
+        raise ProtocolError("PROTOCOL_BAD_FIELD", "`user` has 1 to 64 letters, digits or . _ : -") from None
