@@ -125,6 +125,8 @@ class SnapshotStore:
             if length > _CHUNK_BYTES + _TAG_BYTES:
                 raise ValueError("chunk too long")
             sealed = file.read(length)
+            if len(sealed) != length:
+                raise ValueError("cut short")
             size = file.read(4)
             yield cipher.decrypt(_nonce(number), sealed, self._label(last=not size))
             number += 1

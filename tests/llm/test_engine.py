@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from edge_assistant.errors import ModelError
 from edge_assistant.llm.engine import LlamaEngine, common_prefix
 
-
 MARKUP = ["<|im_end|>", "<|im_start|>", "<|endoftext|>", "<repo_name>"]
 
 

@@ -86,9 +86,7 @@ def test_a_conversation_that_had_to_leave_comes_back_from_disk(bench_of, tmp_pat
     bench = bench_of(snapshots=SnapshotStore(tmp_path, limit_bytes=1 << 28, fingerprint=b"model"))
     first = bench.ask(generation("a", "Hello!", conversation="one", snapshot_key=KEY)).completion
     for name in "abcdefgh":
-        bench.ask(
-            generation(name, f"Hi {name}", conversation=name * 2, snapshot_key=KEY, max_tokens=4)
-        )
+        bench.ask(generation(name, f"Hi {name}", conversation=name * 2, snapshot_key=KEY, max_tokens=4))
     answer = Message("assistant", "", first.token_ids)
     again = generation("z", "Hello!", answer, "And now?", conversation="one", snapshot_key=KEY)
     assert bench.ask(again).completion.cached_tokens >= first.prompt_tokens
