@@ -42,13 +42,12 @@ def side_file(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def connect(path: Path, key: bytes, *, read_only: bool = False, create: bool = False) -> apsw.Connection:
+def connect(path: Path, key: bytes, *, read_only: bool = False) -> apsw.Connection:
     """Open a connection to `path` under `key`, set up the same way everywhere.
 
     It does not checkpoint when closed: only a connection that proved healthy may do so.
     """
-    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
-    connection = apsw.Connection(str(path), flags=flags)
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.pragma("cipher", "chacha20")
@@ -95,10 +94,8 @@ def create_database(path: Path, key: bytes) -> None:
             "STORE_DAMAGED", f"{path} is missing but its log is there; put it back, or restore a backup"
         )
     new = path.with_name(path.name + ".new")
-    remove_database(new)
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
     try:
-        connection = connect(new, key)
+        connection = _connect_new(new, key)
         try:
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
             connection.pragma("journal_mode", "wal")
@@ -109,6 +106,27 @@ def create_database(path: Path, key: bytes) -> None:
     finally:
         remove_database(new)
     sync_folder(path.parent)
+
+
+def copy_database(source: apsw.Connection, target: Path, key: bytes) -> None:
+    """Copy one state of the database behind `source` to `target` and check the copy.
+
+    All pages go in one step: `source` reads one state of the log however many writers go on.
+    """
+    connection = _connect_new(target, key)
+    try:
+        with connection.backup("main", source, "main") as backup:
+            backup.step(-1)
+        check_pages(connection, target)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+    finally:
+        connection.close()
+
+
+def _connect_new(path: Path, key: bytes) -> apsw.Connection:
+    remove_database(path)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
+    return connect(path, key)
 
 
 def remove_database(path: Path) -> None:

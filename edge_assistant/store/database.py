@@ -13,7 +13,13 @@ from typing import Self, TypeVar
 import apsw
 
 from edge_assistant.errors import StoreError
-from edge_assistant.store.connection import BUSY_MILLISECONDS, check_pages, connect, open_checked
+from edge_assistant.store.connection import (
+    BUSY_MILLISECONDS,
+    check_pages,
+    connect,
+    copy_database,
+    open_checked,
+)
 from edge_assistant.store.failure import plain_errors
 from edge_assistant.store.files import make_folder
 from edge_assistant.store.migrations import migrate
@@ -122,6 +128,10 @@ class Database:
     async def check(self) -> None:
         """Read every page; raise STORE_DAMAGED when one is not what was written."""
         await self._run(self._readers, lambda connection: check_pages(connection, self.path))
+
+    async def copy_to(self, target: Path) -> None:
+        """Write one checked state of the database to `target`, under the same key; others go on meanwhile."""
+        await self._run(self._readers, lambda connection: copy_database(connection, target, self._key))
 
     async def close(self) -> None:
         """Finish the running work and close; the database is then one file. Idempotent."""
