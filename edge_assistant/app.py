@@ -1,0 +1,229 @@
+"""The composition root: the only place that knows all rooms. Start-up is a table of contents.
+
+Shutdown is its mirror: whatever was entered leaves in reverse order. Heavy parts are imported where
+they are started, so that one `ask` loads no web server and the daemon no inference library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from edge_assistant.assistant.assistant import Assistant
+from edge_assistant.config import Config, Paths, secret
+from edge_assistant.errors import ModelError
+from edge_assistant.frontends.control import ControlSocket
+from edge_assistant.llm.protocol import LanguageModel
+from edge_assistant.memory.conversations import Conversations
+from edge_assistant.ops.services import Services, Web
+from edge_assistant.ops.systemd import Notifier
+from edge_assistant.store.database import Database
+from edge_assistant.store.keys import KeyRing, OpenedKeys
+from edge_assistant.store.lock import StateLock
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GRACE_SECONDS = 5.0
+"""What the worker gets to save snapshots; a second SIGINT or SIGTERM cuts it short."""
+
+
+class OwnedModel(LanguageModel, Protocol):
+    """A language model whose life belongs to the application."""
+
+    async def start(self) -> None:
+        """Begin loading; returns at once."""
+        ...
+
+    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """End it; what it holds is saved within the grace."""
+        ...
+
+
+@dataclass(frozen=True)
+class Started:
+    """What there is to say when everything listens."""
+
+    services: Services
+    recovery_code: str | None = field(default=None, repr=False)
+    """Made on the first run: to be shown once to the person at the terminal, never logged."""
+
+
+@dataclass
+class Shutdown:
+    """The wish to end, and the wish to end without waiting."""
+
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self) -> None:
+        """First time: end in order. Second time: hurry."""
+        (self.hurry if self.wanted.is_set() else self.wanted).set()
+
+
+async def run(
+    config: Config, paths: Paths, on_started: Callable[[Started], None], *, web: bool = True
+) -> None:
+    """Run the daemon until SIGTERM or SIGINT; `on_started` is called when its sockets listen."""
+    shutdown = Shutdown()
+    with _signals(shutdown):
+        await serve(config, paths, on_started, shutdown, web=web)
+
+
+async def serve(
+    config: Config,
+    paths: Paths,
+    on_started: Callable[[Started], None],
+    shutdown: Shutdown,
+    *,
+    web: bool,
+) -> None:
+    """Start everything, tell `on_started`, wait for `shutdown`, end everything."""
+    notifier = Notifier()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(StateLock(paths.lock))
+        ring, keys = _open_keys(paths)
+        database = await _open_database(stack, paths, keys)
+        conversations = Conversations(database)
+        await conversations.recover()
+        model = await _start_model(stack, config, paths, shutdown)
+        assistant = Assistant(config, conversations, model)
+        services = Services(config, ring, database, conversations, model)
+        await _start_control(stack, paths, assistant, services)
+        if web and config.web.enabled:
+            services.web = await _start_web(stack, config, assistant, database, conversations)
+        await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
+        # Turns end before the sockets close, so that those who watch see how.
+        stack.push_async_callback(assistant.close)
+        gc.collect()
+        gc.freeze()  # what start-up made stays: full collections need not look at it again
+        notifier.ready(f"serving at {services.url}" if services.url else "serving the control socket")
+        logger.info("ready: process %d", os.getpid())
+        on_started(Started(services, keys.recovery_code))
+        await shutdown.wanted.wait()
+        logger.info("stopping")
+        notifier.stopping()
+    logger.info("stopped")
+
+
+def _open_keys(paths: Paths) -> tuple[KeyRing, OpenedKeys]:
+    ring = KeyRing(paths.state)
+    return ring, ring.open(paths.database)
+
+
+async def _open_database(stack: AsyncExitStack, paths: Paths, keys: OpenedKeys) -> Database:
+    database = await Database.open(paths.database, keys.data_key)
+    stack.push_async_callback(database.close)
+    return database
+
+
+async def _start_model(stack: AsyncExitStack, config: Config, paths: Paths, shutdown: Shutdown) -> OwnedModel:
+    model = build_model(config, paths)
+    stack.push_async_callback(_stop_model, model, shutdown)
+    await model.start()
+    return model
+
+
+async def _start_control(
+    stack: AsyncExitStack, paths: Paths, assistant: Assistant, services: Services
+) -> None:
+    control = ControlSocket(paths.control_socket, assistant, services)
+    stack.push_async_callback(control.stop)
+    await control.start()
+
+
+async def _start_web(
+    stack: AsyncExitStack,
+    config: Config,
+    assistant: Assistant,
+    database: Database,
+    conversations: Conversations,
+) -> Web:
+    from edge_assistant.frontends.web.server import WebServer
+    from edge_assistant.frontends.web.signins import SignIns
+
+    server = WebServer(
+        config.web,
+        assistant,
+        conversations,
+        SignIns(database),
+        lambda: assistant.model.status,
+        name=config.assistant.name,
+    )
+    stack.push_async_callback(server.stop)
+    await server.start()
+    return server
+
+
+async def _stop_model(model: OwnedModel, shutdown: Shutdown) -> None:
+    """Stop in order, or at once when somebody is in a hurry."""
+    async with _task(shutdown.hurry.wait(), "hurry") as hurry, _task(model.stop(), "stop model") as stopping:
+        await asyncio.wait([hurry, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            logger.warning("stopping without waiting for the model")
+            await model.stop(0.0)
+
+
+def build_model(config: Config, paths: Paths) -> OwnedModel:
+    """Return the model that the configuration names, or one that says why there is none."""
+    if config.llm.engine == "openai":
+        from edge_assistant.llm.openai_remote import RemoteModel
+
+        return RemoteModel(config.llm.url, config.llm.remote_model, secret("llm_api_key") or "")
+    from edge_assistant.llm.unavailable import UnavailableModel
+
+    try:
+        return _local_model(config, paths)
+    except ModelError as error:
+        logger.error("no model: %s", error)  # noqa: TRY400 - the line says all
+        return UnavailableModel(config.llm.model, error)
+
+
+def _local_model(config: Config, paths: Paths) -> OwnedModel:
+    from edge_assistant.catalog.catalog import find_model
+    from edge_assistant.llm.client import LlamaModel
+    from edge_assistant.llm.wire import LlamaSettings
+
+    llm = config.llm
+    settings = LlamaSettings(
+        model_path=str(find_model(llm.model, paths.models)),
+        context=llm.context,
+        threads=llm.threads,
+        gpu_layers=llm.gpu_layers,
+        parallel=llm.parallel,
+        snapshot_dir=str(paths.snapshots) if llm.snapshot_limit_mb else "",
+        snapshot_limit_mb=llm.snapshot_limit_mb,
+    )
+    return LlamaModel(settings)
+
+
+@asynccontextmanager
+async def _task(work: Coroutine[Any, Any, T], name: str) -> AsyncIterator[asyncio.Task[T]]:
+    """Run `work` beside the block; it is cancelled and awaited at the end of the block."""
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@contextlib.contextmanager
+def _signals(shutdown: Shutdown) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, shutdown.ask)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

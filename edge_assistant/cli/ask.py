@@ -1,0 +1,43 @@
+"""`ask`: one question, one answer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import uuid
+
+from edge_assistant.cli.connection import Connection, connected
+from edge_assistant.cli.terminal import events_of, print_answer
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("text", metavar="TEXT", help="what to ask; - reads it from standard input")
+    parser.add_argument("--session", metavar="ID", help="go on with this conversation; otherwise a new one")
+    parser.add_argument("--user", metavar="ID", default="owner", help="ask in the name of this person")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line for each event")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask and print the answer as it comes; Ctrl+C stops it."""
+    text = sys.stdin.read() if args.text == "-" else args.text
+    turn_id, session = uuid.uuid4().hex, args.session or uuid.uuid4().hex
+    with connected(args) as connection:
+        connection.send(type="message", id=turn_id, session=session, text=text, user=args.user)
+        try:
+            if args.json:
+                return _print_events(connection, turn_id)
+            print_answer(connection, turn_id)
+        except (KeyboardInterrupt, BrokenPipeError):
+            connection.send(type="stop", id=turn_id, user=args.user)
+            raise
+    return 0
+
+
+def _print_events(connection: Connection, turn_id: str) -> int:
+    failed = False
+    for line, event in events_of(connection, turn_id):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+        failed = event["type"] == "turn.failed"
+    return 1 if failed else 0
