@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import mimetypes
 from pathlib import Path
 
 from aiohttp import ETag, web
@@ -20,6 +19,7 @@ TYPES = {
     ".css": "text/css",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".woff2": "font/woff2",
     ".webmanifest": "application/manifest+json",
 }
 
@@ -30,9 +30,7 @@ class Asset:
     def __init__(self, path: Path) -> None:
         self.plain = path.read_bytes()
         self.compressed = gzip.compress(self.plain, 9, mtime=0)
-        self.content_type = (
-            TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        )
+        self.content_type = TYPES.get(path.suffix, "application/octet-stream")
         self.etag = ETag(hashlib.sha256(self.plain).hexdigest()[:24], is_weak=True)
 
     def respond(self, request: web.Request) -> web.Response:

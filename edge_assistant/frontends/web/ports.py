@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Protocol
 
-from edge_assistant.assistant.events import Event
-from edge_assistant.assistant.request import Request
-
-
-class Turn(Protocol):
-    """One turn; it runs to its end whoever watches."""
-
-    @property
-    def id(self) -> str:
-        """The request's id."""
-        ...
-
-    @property
-    def principal_id(self) -> str:
-        """Whose turn it is: nobody else may watch or stop it."""
-        ...
-
-    def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """Yield the events numbered above `after`, then those to come, to the end of the turn."""
-        ...
-
-    async def cancel(self, heard_characters: int | None = None) -> None:
-        """End the turn now."""
-        ...
+from edge_assistant.assistant.request import Principal, Request
+from edge_assistant.assistant.turn import Turn
 
 
 class Assistant(Protocol):
-    """What answers."""
+    """What answers; `assistant.assistant.Assistant` is the real one."""
 
-    async def start(self, request: Request, /) -> Turn:
+    async def start(self, request: Request) -> Turn:
         """Begin a turn, or return the known one of that id; raises `EdgeError`."""
         ...
 
-    async def turn(self, turn_id: str, /) -> Turn | None:
-        """Return a turn by its id."""
+    async def turn(self, turn_id: str, principal: Principal) -> Turn | None:
+        """Return a turn of this person by its id."""
+        ...
+
+    async def forget_session(self, session: str, principal: Principal) -> None:
+        """Erase a session with everything cached of it; raises SESSION_NOT_FOUND."""
         ...

@@ -37,6 +37,15 @@ class ThrottledError(BusyError):
     """The caller tried too often; `retry_after` says when to try again."""
 
 
+KINDS = (
+    (ForbiddenError, 403),
+    (ThrottledError, 429),
+    (UsageError, 400),
+    (BusyError, 503),
+    (StoreError, 503),
+)
+
+
 def json_response(body: Any, status: int = 200) -> web.Response:
     """Return `body`, any struct or plain value, as JSON."""
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
@@ -59,14 +68,7 @@ def status_of(error: EdgeError) -> int:
         return STATUSES[error.code]
     if error.code.endswith("NOT_FOUND"):
         return 404
-    kinds = (
-        (ForbiddenError, 403),
-        (ThrottledError, 429),
-        (UsageError, 400),
-        (BusyError, 503),
-        (StoreError, 503),
-    )
-    return next((status for kind, status in kinds if isinstance(error, kind)), 500)
+    return next((status for kind, status in KINDS if isinstance(error, kind)), 500)
 
 
 def unexpected(error: Exception, where: str) -> EdgeError:

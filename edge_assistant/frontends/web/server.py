@@ -4,46 +4,29 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from aiohttp import web
 
+from edge_assistant.config.schema import WebSettings
 from edge_assistant.errors import ConfigError
 from edge_assistant.frontends.web.auth import Doorkeeper
 from edge_assistant.frontends.web.pages import STATIC, Pages
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import MAX_BODY_BYTES, errors_as_json
 from edge_assistant.frontends.web.security import Gate, add_headers, check_loopback
+from edge_assistant.frontends.web.sessions import Sessions
 from edge_assistant.frontends.web.signins import SignIn, SignIns
 from edge_assistant.frontends.web.sse import Chat
 from edge_assistant.frontends.web.status import StatusPages
 from edge_assistant.frontends.web.ws import Limits, Sockets
 from edge_assistant.llm.protocol import ModelStatus
+from edge_assistant.memory.conversations import Conversations
 
 logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 75.0
-
-
-class WebSettings(Protocol):
-    """What the server needs of the section `web`."""
-
-    @property
-    def host(self) -> str:
-        """A loopback address or `localhost`."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """0 picks a free one."""
-        ...
-
-    @property
-    def allowed_hosts(self) -> Iterable[str]:
-        """Further names in the Host header."""
-        ...
 
 
 class WebServer:
@@ -53,6 +36,7 @@ class WebServer:
         self,
         settings: WebSettings,
         assistant: Assistant,
+        conversations: Conversations,
         sign_ins: SignIns,
         model_status: Callable[[], ModelStatus],
         *,
@@ -69,6 +53,7 @@ class WebServer:
             self._doorkeeper,
             self._sockets,
             Chat(assistant, limits.send_seconds),
+            Sessions(assistant, conversations),
             StatusPages(name, model_status, self._sockets.__len__),
         )
         self._gate = Gate(settings.host, settings.allowed_hosts)
@@ -132,7 +117,7 @@ def _cannot_listen(error: OSError, host: str, port: int) -> ConfigError:
     if error.errno == errno.EADDRINUSE:
         return ConfigError(
             "WEB_PORT_IN_USE",
-            f"port {port} of {host} is in use by another program: set web.port to another one (0 picks a free one)",
+            f"port {port} of {host} is in use: set web.port to another one (0 picks a free one)",
         )
     if error.errno == errno.EACCES:
         return ConfigError("WEB_PORT_FORBIDDEN", f"port {port} needs more rights: set web.port above 1023")

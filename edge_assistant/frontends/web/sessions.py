@@ -89,7 +89,7 @@ class Sessions:
                 "session": session,
                 "turns": [_view(turn) for turn in turns[-limit:]],
                 "more": len(turns) > limit,
-                "running": running[-1] if running else None,
+                "running": running[0] if running else None,
             }
         )
 
@@ -101,7 +101,7 @@ class Sessions:
 
     async def erase(self, request: web.Request) -> web.Response:
         """Erase the session for good, running answer and caches included."""
-        await self._assistant.forget_session(request.match_info["id"], _who(request))
+        await self._assistant.forget_session(request.match_info["id"], request[SIGNED_IN].principal)
         return web.Response(status=204)
 
 

@@ -12,10 +12,11 @@ from aiohttp import web
 
 from edge_assistant.assistant.events import Event, TurnFailed, TurnFinished
 from edge_assistant.assistant.request import Request
+from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.frontends.protocol import Id, Text
 from edge_assistant.frontends.web.auth import SIGNED_IN
-from edge_assistant.frontends.web.ports import Assistant, Turn
+from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import json_response, read_json, unexpected
 
 KEEP_ALIVE_SECONDS = 15.0

@@ -17,6 +17,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from edge_assistant.assistant.events import Event
 from edge_assistant.assistant.request import Request
+from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.frontends.protocol import (
     ClientMessage,
@@ -30,7 +31,7 @@ from edge_assistant.frontends.protocol import (
     refusal,
 )
 from edge_assistant.frontends.web.auth import SIGNED_IN
-from edge_assistant.frontends.web.ports import Assistant, Turn
+from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import unexpected
 from edge_assistant.frontends.web.signins import SignIn
 
@@ -186,8 +187,8 @@ class Connection:
             )
 
     async def _own_turn(self, turn_id: str) -> Turn:
-        turn = await self._assistant.turn(turn_id)
-        if turn is None or turn.principal_id != self._sign_in.principal.id:
+        turn = await self._assistant.turn(turn_id, self._sign_in.principal)
+        if turn is None:
             raise EdgeError("TURN_NOT_FOUND", "there is no such answer: send the message again")
         return turn
 
