@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import sys
 import threading
@@ -32,7 +33,7 @@ def foreground(args: argparse.Namespace) -> Iterator[Path]:
     try:
         code = started.result().recovery_code
         if code and sys.stderr.isatty():
-            show_recovery_code(code)
+            show_recovery_code(code, sys.stderr)
         yield paths.control_socket
     finally:
         loop, shutdown = stop.result()
@@ -61,7 +62,7 @@ def _live(
 
 
 def _ask(loop: asyncio.AbstractEventLoop, shutdown: Shutdown) -> None:
-    if not loop.is_closed():
+    with contextlib.suppress(RuntimeError):  # the loop is closed already
         loop.call_soon_threadsafe(shutdown.ask)
 
 

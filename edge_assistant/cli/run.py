@@ -33,9 +33,7 @@ def _greet(started: Started) -> None:
     if not sys.stdout.isatty():
         return
     if started.recovery_code:
-        show_recovery_code(started.recovery_code)
+        show_recovery_code(started.recovery_code, sys.stdout)
     if started.services.url:
-        print(
-            f"\nOpen the chat: {started.services.link()}\n(works once, for ten minutes; Ctrl+C stops)\n",
-            flush=True,
-        )
+        print(f"\nOpen the chat: {started.services.link()}", flush=True)
+        print("The link works once, for ten minutes. Ctrl+C stops the assistant.\n", flush=True)

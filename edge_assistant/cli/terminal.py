@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterator
+from typing import TextIO
 
 from edge_assistant.cli.connection import Connection, Message, read_message
 from edge_assistant.errors import EdgeError
@@ -75,12 +76,12 @@ def printable(text: str) -> str:
     )
 
 
-def show_recovery_code(code: str) -> None:
-    """Show the recovery code, once, to the person at the terminal."""
+def show_recovery_code(code: str, terminal: TextIO) -> None:
+    """Show the recovery code, once, to the person at `terminal`."""
     print(
         f"\nYour recovery code:\n\n    {code}\n\n"
         "Write it on paper. It opens your backups on another device; it is not shown again.\n"
         "`edge-assistant recovery-code` makes a new one.\n",
-        file=sys.stderr,
+        file=terminal,
         flush=True,
     )
