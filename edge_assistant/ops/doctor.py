@@ -1,0 +1,255 @@
+"""Checks of this device. Each is a small function; what fails says how to mend it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge_assistant.catalog.catalog import Model, find_model, is_path, load_catalog
+from edge_assistant.config import Config, Paths, secret
+from edge_assistant.errors import EdgeError
+from edge_assistant.ops.hardware import Hardware, existing, read_hardware
+from edge_assistant.store.keys import KeyRing
+
+Outcome = Literal["ok", "warning", "failed"]
+
+LEAST_PYTHON = (3, 11)
+LEAST_DISK_MB = 500
+HOT_CELSIUS = 80.0
+"""Raspberry Pi boards slow down from 80 °C on (Raspberry Pi documentation, frequency management)."""
+
+BUILT_AT = 1_760_000_000
+"""Unix seconds (October 2025): this program is younger than that, so an earlier clock is wrong."""
+
+LATEST_SANE = 4_000_000_000
+"""Unix seconds (year 2096)."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one check found."""
+
+    name: str
+    outcome: Outcome
+    detail: str
+    fix: str = ""
+    """What to do; empty when all is well."""
+
+
+class Patient(msgspec.Struct, frozen=True):
+    """What is examined."""
+
+    config: Config
+    paths: Paths
+    hardware: Hardware
+    daemon_url: str | None = None
+    """Where the running daemon serves the page (may be empty); None when no daemon runs."""
+
+
+Check = Callable[[Patient], Finding]
+
+
+def examine(config: Config, paths: Paths, daemon_url: str | None = None) -> list[Finding]:
+    """Do every check; one that breaks is itself a finding."""
+    patient = Patient(config, paths, read_hardware(paths.state), daemon_url)
+    return [_careful(check, patient) for check in CHECKS]
+
+
+def _careful(check: Check, patient: Patient) -> Finding:
+    name = check.__name__.removeprefix("check_").replace("_", " ")
+    try:
+        return check(patient)
+    except EdgeError as error:
+        return Finding(name=name, outcome="failed", detail=error.code, fix=error.message)
+    except OSError as error:
+        return _failed(name, str(error), "check who owns the files and whether the disk is healthy")
+
+
+def check_python(patient: Patient) -> Finding:
+    """Python is new enough."""
+    del patient
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < LEAST_PYTHON:
+        return _failed("python", version, "install Python 3.11 or newer")
+    return _ok("python", version)
+
+
+def check_processor(patient: Patient) -> Finding:
+    """The processor has the instructions that make a model quick."""
+    hardware = patient.hardware
+    where = hardware.device or hardware.processor or hardware.architecture
+    detail = f"{where}, {hardware.cores} cores, {' '.join(hardware.features) or 'no fast instructions'}"
+    if not {"avx2", "asimd"} & set(hardware.features):
+        return _warning("processor", detail, "models will be slow: use a 64-bit system, or a newer processor")
+    return _ok("processor", detail)
+
+
+def check_memory(patient: Patient) -> Finding:
+    """The model fits into memory."""
+    total, free = patient.hardware.memory_bytes >> 20, patient.hardware.memory_available_bytes >> 20
+    needed = _model_megabytes(patient)
+    detail = f"{free} of {total} MB free, the model takes about {needed} MB"
+    if needed > total:
+        return _failed("memory", detail, "choose a smaller llm.model: `edge-assistant models list`")
+    if needed > free and patient.daemon_url is None:
+        return _warning("memory", detail, "stop other programs, or choose a smaller llm.model")
+    return _ok("memory", detail)
+
+
+def check_disk(patient: Patient) -> Finding:
+    """There is room for what it keeps."""
+    free = patient.hardware.disk_free_bytes >> 20
+    needed = LEAST_DISK_MB + patient.config.llm.snapshot_limit_mb
+    detail = f"{free} MB free"
+    if free < LEAST_DISK_MB:
+        return _failed("disk", detail, f"free at least {LEAST_DISK_MB} MB below {patient.paths.state}")
+    if free < needed:
+        return _warning("disk", detail, f"free {needed} MB, or lower llm.snapshot_limit_mb")
+    return _ok("disk", detail)
+
+
+def check_temperature(patient: Patient) -> Finding:
+    """The processor is not so hot that it slows down."""
+    celsius = patient.hardware.temperature_celsius
+    if celsius is None:
+        return _ok("temperature", "no sensor")
+    if celsius >= HOT_CELSIUS:
+        return _warning("temperature", f"{celsius:.0f} °C", "it slows down when hot: give it a fan")
+    return _ok("temperature", f"{celsius:.0f} °C")
+
+
+def check_model(patient: Patient) -> Finding:
+    """The model is on the device and whole."""
+    llm = patient.config.llm
+    if llm.engine == "openai":
+        return _ok("model", f"{llm.remote_model} at another server")
+    path = find_model(llm.model, patient.paths.models)
+    return _ok("model", f"{llm.model}, {path.stat().st_size >> 20} MB")
+
+
+def check_key(patient: Patient) -> Finding:
+    """The key opens what is stored, and is nobody else's."""
+    ring = KeyRing(patient.paths.state)
+    if not ring.envelope_path.exists() and not patient.paths.database.exists():
+        return _ok("key", "made on the first run")
+    open_ones = [path for path in (ring.device_key_path, ring.envelope_path) if _is_open(path)]
+    if open_ones:
+        return _failed("key", "others may read it", f"chmod 600 {' '.join(map(str, open_ones))}")
+    ring.unlock()
+    return _ok("key", "device key fits")
+
+
+def check_clock(patient: Patient) -> Finding:
+    """The clock is not obviously wrong; boards without a battery start in the past."""
+    del patient
+    now = time.time()
+    detail = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
+    if not BUILT_AT < now < LATEST_SANE:
+        return _failed("clock", detail, "set it: `sudo timedatectl set-ntp true`, or `sudo date -s …`")
+    return _ok("clock", detail)
+
+
+def check_port(patient: Patient) -> Finding:
+    """The page can be served."""
+    web = patient.config.web
+    if patient.daemon_url is not None:
+        return _ok("port", f"the assistant runs{' at ' * bool(patient.daemon_url)}{patient.daemon_url}")
+    if not web.enabled or not web.port:
+        return _ok("port", "any free one" if web.enabled else "the page is switched off")
+    if reason := _cannot_listen(web.host, web.port):
+        return _failed("port", f"{web.host} port {web.port}: {reason}", "set web.port to another one, or 0")
+    return _ok("port", f"{web.port} is free")
+
+
+def check_state(patient: Patient) -> Finding:
+    """The state folder can be written and is private."""
+    folder = patient.paths.state
+    place = existing(folder)
+    if not os.access(place, os.W_OK | os.X_OK):
+        return _failed("state", f"{place} can't be written", f"sudo chown -R {os.geteuid()} {place}")
+    if folder.exists() and folder.stat().st_mode & 0o077:
+        return _warning("state", f"others may look into {folder}", f"chmod 700 {folder}")
+    return _ok("state", str(folder))
+
+
+def check_secrets(patient: Patient) -> Finding:
+    """A remote model has its key."""
+    if patient.config.llm.engine == "openai" and not secret("llm_api_key"):
+        return _warning(
+            "secrets", "no llm_api_key", "set EDGE_ASSISTANT_SECRET_LLM_API_KEY if the server asks for a key"
+        )
+    return _ok("secrets", "none missing")
+
+
+def check_programs(patient: Patient) -> Finding:
+    """What rebuilds the engine after an update is there."""
+    del patient
+    missing = [name for name in ("gcc", "cmake") if shutil.which(name) is None]
+    if missing:
+        fix = f"only needed to install again: sudo apt-get install {' '.join(missing)}"
+        return _warning("programs", f"without {', '.join(missing)}", fix)
+    return _ok("programs", "compiler and cmake")
+
+
+CHECKS: tuple[Check, ...] = (
+    check_python,
+    check_processor,
+    check_memory,
+    check_disk,
+    check_temperature,
+    check_model,
+    check_state,
+    check_key,
+    check_secrets,
+    check_clock,
+    check_port,
+    check_programs,
+)
+
+
+def _ok(name: str, detail: str) -> Finding:
+    return Finding(name=name, outcome="ok", detail=detail)
+
+
+def _warning(name: str, detail: str, fix: str) -> Finding:
+    return Finding(name=name, outcome="warning", detail=detail, fix=fix)
+
+
+def _failed(name: str, detail: str, fix: str) -> Finding:
+    return Finding(name=name, outcome="failed", detail=detail, fix=fix)
+
+
+def _is_open(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & 0o077)
+
+
+def _model_megabytes(patient: Patient) -> int:
+    """Return what the model takes in memory; of a file outside the catalogue a guess from its size."""
+    llm = patient.config.llm
+    if llm.engine == "openai":
+        return 0
+    if is_path(llm.model):
+        path = Path(llm.model).expanduser()
+        return path.stat().st_size * 5 // 4 >> 20 if path.exists() else 0
+    return next((model.ram_mb for model in _catalogued() if model.id == llm.model), 0)
+
+
+def _catalogued() -> Iterator[Model]:
+    yield from load_catalog().models
+
+
+def _cannot_listen(host: str, port: int) -> str:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.create_server((host, port), family=family):
+            return ""
+    except OSError as error:
+        return "in use by another program" if error.errno == errno.EADDRINUSE else str(error)
