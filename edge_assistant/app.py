@@ -12,9 +12,10 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from edge_assistant.assistant.assistant import Assistant
@@ -26,15 +27,12 @@ from edge_assistant.memory.conversations import Conversations
 from edge_assistant.ops.services import Services, Web
 from edge_assistant.ops.systemd import Notifier
 from edge_assistant.store.database import Database
-from edge_assistant.store.keys import KeyRing, OpenedKeys
+from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-GRACE_SECONDS = 5.0
-"""What the worker gets to save snapshots; a second SIGINT or SIGTERM cuts it short."""
 
 
 class OwnedModel(LanguageModel, Protocol):
@@ -44,18 +42,21 @@ class OwnedModel(LanguageModel, Protocol):
         """Begin loading; returns at once."""
         ...
 
-    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        """End it; what it holds is saved within the grace."""
+    async def stop(self) -> None:
+        """End it; it gets a few seconds to save what it holds."""
         ...
 
 
-@dataclass(frozen=True)
-class Started:
-    """What there is to say when everything listens."""
+class Greeter(Protocol):
+    """The person or program that started this."""
 
-    services: Services
-    recovery_code: str | None = field(default=None, repr=False)
-    """Made on the first run: to be shown once to the person at the terminal, never logged."""
+    def recovery_code(self, code: str) -> None:
+        """Take the code that was made on the first run: it is shown once and never logged."""
+        ...
+
+    def started(self, services: Services) -> None:
+        """Everything listens."""
+        ...
 
 
 @dataclass
@@ -70,36 +71,29 @@ class Shutdown:
         (self.hurry if self.wanted.is_set() else self.wanted).set()
 
 
-async def run(
-    config: Config, paths: Paths, on_started: Callable[[Started], None], *, web: bool = True
-) -> None:
-    """Run the daemon until SIGTERM or SIGINT; `on_started` is called when its sockets listen."""
+async def run(config: Config, paths: Paths, greeter: Greeter) -> None:
+    """Run the daemon until SIGTERM or SIGINT."""
     shutdown = Shutdown()
     with _signals(shutdown):
-        await serve(config, paths, on_started, shutdown, web=web)
+        await serve(config, paths, greeter, shutdown, Notifier(), web=config.web.enabled)
 
 
 async def serve(
-    config: Config,
-    paths: Paths,
-    on_started: Callable[[Started], None],
-    shutdown: Shutdown,
-    *,
-    web: bool,
+    config: Config, paths: Paths, greeter: Greeter, shutdown: Shutdown, notifier: Notifier, *, web: bool
 ) -> None:
-    """Start everything, tell `on_started`, wait for `shutdown`, end everything."""
-    notifier = Notifier()
+    """Start everything, say so, wait for `shutdown`, end everything."""
     async with AsyncExitStack() as stack:
         stack.enter_context(StateLock(paths.lock))
-        ring, keys = _open_keys(paths)
-        database = await _open_database(stack, paths, keys)
+        _make_private(paths.state)
+        ring = KeyRing(paths.state)
+        database = await _open_database(stack, paths, ring, greeter)
         conversations = Conversations(database)
         await conversations.recover()
         model = await _start_model(stack, config, paths, shutdown)
         assistant = Assistant(config, conversations, model)
         services = Services(config, ring, database, conversations, model)
         await _start_control(stack, paths, assistant, services)
-        if web and config.web.enabled:
+        if web:
             services.web = await _start_web(stack, config, assistant, database, conversations)
         await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
         # Turns end before the sockets close, so that those who watch see how.
@@ -108,21 +102,26 @@ async def serve(
         gc.freeze()  # what start-up made stays: full collections need not look at it again
         notifier.ready(f"serving at {services.url}" if services.url else "serving the control socket")
         logger.info("ready: process %d", os.getpid())
-        on_started(Started(services, keys.recovery_code))
+        greeter.started(services)
         await shutdown.wanted.wait()
         logger.info("stopping")
         notifier.stopping()
     logger.info("stopped")
 
 
-def _open_keys(paths: Paths) -> tuple[KeyRing, OpenedKeys]:
-    ring = KeyRing(paths.state)
-    return ring, ring.open(paths.database)
+def _make_private(folder: Path) -> None:
+    """Keep other users out of our own state folder, which `models pull` may have made for all."""
+    status = folder.stat()
+    if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+        folder.chmod(0o700)
 
 
-async def _open_database(stack: AsyncExitStack, paths: Paths, keys: OpenedKeys) -> Database:
+async def _open_database(stack: AsyncExitStack, paths: Paths, ring: KeyRing, greeter: Greeter) -> Database:
+    keys = ring.open(paths.database)
     database = await Database.open(paths.database, keys.data_key)
     stack.push_async_callback(database.close)
+    if keys.recovery_code:  # only now: until there is a database, each start makes a new one
+        greeter.recovery_code(keys.recovery_code)
     return database
 
 
@@ -165,12 +164,11 @@ async def _start_web(
 
 
 async def _stop_model(model: OwnedModel, shutdown: Shutdown) -> None:
-    """Stop in order, or at once when somebody is in a hurry."""
+    """Stop in order; when somebody is in a hurry the worker is killed as the event loop ends."""
     async with _task(shutdown.hurry.wait(), "hurry") as hurry, _task(model.stop(), "stop model") as stopping:
         await asyncio.wait([hurry, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
             logger.warning("stopping without waiting for the model")
-            await model.stop(0.0)
 
 
 def build_model(config: Config, paths: Paths) -> OwnedModel:
@@ -203,7 +201,7 @@ def _local_model(config: Config, paths: Paths) -> OwnedModel:
         snapshot_dir=str(paths.snapshots) if llm.snapshot_limit_mb else "",
         snapshot_limit_mb=llm.snapshot_limit_mb,
     )
-    return LlamaModel(settings)
+    return LlamaModel(settings, llm.model)
 
 
 @asynccontextmanager

@@ -13,10 +13,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_assistant.app import Shutdown, Started, serve
+from edge_assistant.app import Shutdown, serve
 from edge_assistant.cli.terminal import show_recovery_code
 from edge_assistant.config import Config, Paths, load_config, load_paths
 from edge_assistant.ops.logs import set_up_logging
+from edge_assistant.ops.services import Services
+from edge_assistant.ops.systemd import Notifier
 
 
 @contextmanager
@@ -26,14 +28,12 @@ def foreground(args: argparse.Namespace) -> Iterator[Path]:
     set_up_logging(debug=args.debug)
     if not args.debug:
         logging.getLogger().setLevel(logging.ERROR)
-    started: Future[Started] = Future()
+    started: Future[None] = Future()
     stop: Future[tuple[asyncio.AbstractEventLoop, Shutdown]] = Future()
     thread = threading.Thread(target=lambda: _live(config, paths, started, stop), name="foreground assistant")
     thread.start()
     try:
-        code = started.result().recovery_code
-        if code and sys.stderr.isatty():
-            show_recovery_code(code, sys.stderr)
+        started.result()
         yield paths.control_socket
     finally:
         loop, shutdown = stop.result()
@@ -41,16 +41,31 @@ def foreground(args: argparse.Namespace) -> Iterator[Path]:
         _join(thread, loop, shutdown)
 
 
+class _Greeter:
+    """Tells the waiting thread; the recovery code goes to a terminal only."""
+
+    def __init__(self, started: Future[None]) -> None:
+        self._started = started
+
+    def recovery_code(self, code: str) -> None:
+        if sys.stderr.isatty():
+            show_recovery_code(code, sys.stderr)
+
+    def started(self, services: Services) -> None:
+        del services
+        self._started.set_result(None)
+
+
 def _live(
     config: Config,
     paths: Paths,
-    started: Future[Started],
+    started: Future[None],
     stop: Future[tuple[asyncio.AbstractEventLoop, Shutdown]],
 ) -> None:
     async def live() -> None:
         shutdown = Shutdown()
         stop.set_result((asyncio.get_running_loop(), shutdown))
-        await serve(config, paths, started.set_result, shutdown, web=False)
+        await serve(config, paths, _Greeter(started), shutdown, Notifier({}), web=False)
 
     try:
         asyncio.run(live())

@@ -7,11 +7,11 @@ import asyncio
 import faulthandler
 import sys
 
-from edge_assistant.app import Started
 from edge_assistant.app import run as run_daemon
 from edge_assistant.cli.terminal import show_recovery_code
 from edge_assistant.config import load_config, load_paths
 from edge_assistant.ops.logs import set_up_logging
+from edge_assistant.ops.services import Services
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,16 +24,20 @@ def run(args: argparse.Namespace) -> int:
     faulthandler.enable()
     set_up_logging(debug=args.debug)
     config, paths = load_config(args.config), load_paths()
-    asyncio.run(run_daemon(config, paths, _greet))
+    asyncio.run(run_daemon(config, paths, Terminal()))
     return 0
 
 
-def _greet(started: Started) -> None:
-    """Tell the person at the terminal; a journal or a file never gets a secret."""
-    if not sys.stdout.isatty():
-        return
-    if started.recovery_code:
-        show_recovery_code(started.recovery_code, sys.stdout)
-    if started.services.url:
-        print(f"\nOpen the chat: {started.services.link()}", flush=True)
-        print("The link works once, for ten minutes. Ctrl+C stops the assistant.\n", flush=True)
+class Terminal:
+    """Greets the person at the terminal; a journal or a file never gets a secret."""
+
+    def recovery_code(self, code: str) -> None:
+        """Show the code."""
+        if sys.stdout.isatty():
+            show_recovery_code(code, sys.stdout)
+
+    def started(self, services: Services) -> None:
+        """Show where the chat is."""
+        if sys.stdout.isatty() and services.url:
+            print(f"\nOpen the chat: {services.link()}", flush=True)
+            print("The link works once, for ten minutes. Ctrl+C stops the assistant.\n", flush=True)

@@ -23,7 +23,7 @@ class UnavailableModel:
     async def start(self) -> None:
         """Do nothing."""
 
-    async def stop(self, grace_seconds: float = 0.0) -> None:
+    async def stop(self) -> None:
         """Do nothing."""
 
     def generate(self, generation: Generation) -> UnavailableStream:
