@@ -91,6 +91,7 @@ class Worker(Generic[Reply]):
         """Begin supervising; returns at once, `on_state` tells when the child is ready."""
         assert self._task is None, "start was called twice"
         self._stopping = False
+        self._change("starting", restarts=0)
         self._task = asyncio.create_task(self._supervise(), name=f"worker {self._spec.name}")
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
@@ -118,7 +119,6 @@ class Worker(Generic[Reply]):
 
     async def _supervise(self) -> None:
         backoff = Backoff(self._spec.restart)
-        self._change("starting")
         while True:
             reason, lived_seconds, again = await self._live()
             if self._stopping:

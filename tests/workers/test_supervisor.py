@@ -145,7 +145,7 @@ async def test_a_daemon_that_stood_still_does_not_blame_its_child(watch):
     watched = watch(heartbeat_timeout_seconds=1)
     await watched.worker.start()
     await watched.ready()
-    time.sleep(4)  # noqa: ASYNC251 - the event loop shall stand still
+    time.sleep(4)
     await asyncio.sleep(1.5)
     assert watched.phases == ["starting", "ready"]
 

@@ -1,0 +1,58 @@
+"""A generation that has not ended, and what was received of it in every life of the worker."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from edge_assistant.llm.protocol import Completion, Generation, Piece, Progress
+from edge_assistant.llm.stream import FedStream
+from edge_assistant.llm.wire import Emitted
+
+
+class PendingAnswer:
+    """One generation between its stream and the worker."""
+
+    def __init__(self, generation: Generation, stream: FedStream) -> None:
+        self.generation = generation
+        self.stream = stream
+        self.tokens = list(generation.continuation)
+        self.sent = False
+        """Whether the present worker has it; False while it waits for a worker."""
+        self.retried = False
+        self.cancelled = False
+        self.asked = time.monotonic()
+        self.first_token: float | None = None
+        """`time.monotonic` at the first token in any life of the worker."""
+
+    def continued(self) -> Generation:
+        """Return the generation for a worker that goes on where the last one stopped."""
+        return msgspec.structs.replace(self.generation, continuation=tuple(self.tokens))
+
+    def report_progress(self, progress: Progress) -> None:
+        """Pass on how far the prompt is read; after the first token nobody wants to know."""
+        if self.first_token is None:
+            self.stream.put(progress)
+
+    def receive(self, emitted: Emitted) -> None:
+        """Pass on new tokens."""
+        self.first_token = self.first_token or time.monotonic()
+        self.tokens += emitted.token_ids
+        self.stream.put(Piece(emitted.text, emitted.token_ids, emitted.at))
+
+    def complete(self, completion: Completion) -> None:
+        """End the stream; counts and times of a retried answer cover both lives of the worker."""
+        if self.retried or not self.sent:
+            completion = msgspec.structs.replace(
+                completion,
+                token_ids=tuple(self.tokens),
+                completion_tokens=len(self.tokens),
+                first_token_ms=_ms(self.first_token - self.asked) if self.first_token else 0.0,
+                total_ms=_ms(time.monotonic() - self.asked),
+            )
+        self.stream.end(completion)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)
