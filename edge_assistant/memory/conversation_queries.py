@@ -9,7 +9,7 @@ import apsw
 
 from edge_assistant.errors import EdgeError
 from edge_assistant.memory.conversation import Session, StoredTurn, TurnStatus
-from edge_assistant.memory.conversation_rows import TURN_COLUMNS, session_of, title_of, turn_of
+from edge_assistant.memory.conversation_rows import TURN_COLUMNS, session_of, storable, title_of, turn_of
 
 SESSION_QUERY = """
     SELECT id, title, created_at, updated_at,
@@ -35,7 +35,8 @@ def belongs(db: apsw.Connection, session_id: str, principal_id: str) -> bool:
 
 def find_session(db: apsw.Connection, session_id: str, principal_id: str) -> Session:
     """Return a session of this person; raises SESSION_NOT_FOUND."""
-    row = db.execute(SESSION_QUERY + "WHERE id = ? AND principal = ?", (session_id, principal_id)).fetchone()
+    names = (storable(session_id), principal_id)
+    row = db.execute(SESSION_QUERY + "WHERE id = ? AND principal = ?", names).fetchone()
     if row is None:
         raise no_session()
     return session_of(row)
@@ -61,7 +62,7 @@ def insert_session(db: apsw.Connection, session_id: str, principal_id: str, titl
 
 def find_turn(db: apsw.Connection, turn_id: str) -> StoredTurn | None:
     """Return a turn, whoever it belongs to, or None."""
-    row = db.execute(f"SELECT {TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,)).fetchone()  # noqa: S608
+    row = db.execute(f"SELECT {TURN_COLUMNS} FROM turns WHERE id = ?", (storable(turn_id),)).fetchone()  # noqa: S608
     return None if row is None else turn_of(row)
 
 

@@ -210,9 +210,11 @@ class Conversations:
             ORDER BY seq DESC LIMIT ?3
         """  # noqa: S608 - constants
 
+        values = (session_id, before and storable(before), limit)
+
         def work(db: apsw.Connection) -> list[StoredTurn]:
             find_session(db, session_id, principal_id)
-            return [turn_of(row) for row in db.execute(query, (session_id, before, limit))]
+            return [turn_of(row) for row in db.execute(query, values)]
 
         return (await self._database.read(work))[::-1]
 

@@ -43,8 +43,9 @@ async def back_up(database: Database, keys: Path, target: Path) -> int:
     """Write a backup of `database` and its `keys` file to `target` and return its size in bytes.
 
     Reading and writing go on meanwhile; the backup holds one state of the database. `target`
-    appears only when it is complete and checked.
+    appears only when it is complete and checked. Raises BACKUP_EXISTS, STORE_FULL, STORE_UNAVAILABLE.
     """
+    _refuse_existing(target)
     copy = target.with_name(target.name + ".db-part")
     with plain_errors(target):
         try:
@@ -52,6 +53,11 @@ async def back_up(database: Database, keys: Path, target: Path) -> int:
             return await asyncio.to_thread(_pack, copy, keys, target)
         finally:
             remove_database(copy)
+
+
+def _refuse_existing(target: Path) -> None:
+    if target.exists() or target.is_symlink():
+        raise StoreError("BACKUP_EXISTS", f"{target} is there already; give the backup another name")
 
 
 def _pack(copy: Path, keys: Path, target: Path) -> int:

@@ -122,7 +122,10 @@ class Database:
         )
 
     async def checkpoint(self) -> bool:
-        """Move the log into the database and empty it; False when a reader still needs the log."""
+        """Move the log into the database and empty it.
+
+        Returns False when that must wait: a reader still needs the log, or the disk is full.
+        """
         return await self._run(self._writer, _checkpoint)
 
     async def check(self) -> None:
@@ -167,7 +170,7 @@ def _checkpoint(connection: apsw.Connection) -> bool:
     connection.set_busy_timeout(CHECKPOINT_MILLISECONDS)  # a backup may read for minutes
     try:
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    except apsw.BusyError:
+    except (apsw.BusyError, apsw.FullError):  # nothing is lost: SQLite tries again later
         return False
     finally:
         connection.set_busy_timeout(BUSY_MILLISECONDS)

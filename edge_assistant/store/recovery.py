@@ -22,7 +22,11 @@ LOOKALIKES = str.maketrans("OIL", "011")
 
 def new_code() -> str:
     """Return a fresh code such as `7K2MQ-…`, in the form that is shown to a person."""
-    body = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_SYMBOLS))
+    return spell("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_SYMBOLS)))
+
+
+def spell(body: str) -> str:
+    """Return the 25 symbols of `body` with their check, in groups."""
     symbols = body + _check(body)
     return "-".join(symbols[start : start + GROUP] for start in range(0, len(symbols), GROUP))
 
