@@ -36,8 +36,11 @@ class Links:
         self._expiries[digest(token)] = now + LINK_SECONDS
         return token
 
-    def use(self, token: str, now: float) -> None:
-        """End the token. Raises `ForbiddenError`, or `ThrottledError` after ten failures in a minute."""
+    def use(self, token: str, now: float) -> float:
+        """End the token and return its expiry.
+
+        Raises `ForbiddenError`, or `ThrottledError` after ten failures in a minute.
+        """
         self._check_throttle(now)
         self._drop_expired(now)
         wanted = digest(token)
@@ -48,7 +51,11 @@ class Links:
                 "SIGN_IN_LINK_USED",
                 "this sign-in link is used, too old or wrong: get a new one",
             )
-        del self._expiries[known[0]]
+        return self._expiries.pop(known[0])
+
+    def give_back(self, token: str, expiry: float) -> None:
+        """Let a token be used after all: the sign-in could not be stored."""
+        self._expiries[digest(token)] = expiry
 
     def _check_throttle(self, now: float) -> None:
         if len(self._failures) < MAX_FAILURES:

@@ -66,10 +66,14 @@ class SignIns:
 
         Raises `ForbiddenError`, `ThrottledError`, or `StoreError` when it can't be stored.
         """
-        self._links.use(token, self._steady())
+        expiry = self._links.use(token, self._steady())
         secret, now = secrets.token_urlsafe(32), int(self._clock())
         row = (digest(secret), now, _plain(label))
-        await self._database.write(lambda db: _insert(db, *row))
+        try:
+            await self._database.write(lambda db: _insert(db, *row))
+        except StoreError:
+            self._links.give_back(token, expiry)
+            raise
         logger.info("a browser signed in")
         return secret
 

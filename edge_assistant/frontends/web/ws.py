@@ -41,6 +41,10 @@ MAX_RECEIVED_BYTES = 2 * 1024 * 1024
 """Up to here an oversized message gets a clear refusal; beyond, the socket is closed (1009)."""
 
 
+WRITE_SECONDS = 0.3
+"""What a full buffer gets on top of `close_seconds`, in which a client may answer the close frame."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much one server gives to its sockets."""
 
@@ -88,7 +92,7 @@ class Sockets:
         return socket
 
     async def close(self, reason: str, sign_in: SignIn | None = None) -> None:
-        """Close the sockets of a sign-in, or all of them; raises nothing, takes `close_seconds` at most."""
+        """Close the sockets of a sign-in, or all of them; raises nothing, ends within two seconds."""
         code = WSCloseCode.GOING_AWAY if sign_in is None else WSCloseCode.POLICY_VIOLATION
         chosen = [each for each in self._connections if sign_in is None or each.belongs_to(sign_in)]
         await asyncio.gather(*(each.close(code, reason) for each in chosen))
@@ -125,7 +129,7 @@ class Connection:
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye, or cut the connection when the client doesn't take that."""
         try:
-            async with asyncio.timeout(self._limits.close_seconds):
+            async with asyncio.timeout(self._limits.close_seconds + WRITE_SECONDS):
                 await self._socket.close(code=code, message=reason.encode())
         except TimeoutError:
             self._abort()

@@ -1,0 +1,1 @@
+"""Tests of `edge_assistant.frontends.web`, on real sockets."""

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from edge_assistant.config.schema import WebSettings
+from edge_assistant.frontends.web.server import WebServer
+from edge_assistant.frontends.web.signins import SignIns
+from edge_assistant.frontends.web.ws import Limits
+from edge_assistant.llm.protocol import ModelStatus
+from edge_assistant.memory.conversations import Conversations
+from edge_assistant.store.database import Database
+from tests.frontends.web.scripted import ScriptedAssistant
+
+PAGE = "<!doctype html><title>chat</title>" + "<p>a paragraph</p>" * 200
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await Database.open(tmp_path / "state" / "assistant.db", secrets.token_bytes(32))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def conversations(database: Database) -> Conversations:
+    return Conversations(database)
+
+
+@pytest.fixture
+def assistant(conversations: Conversations) -> ScriptedAssistant:
+    return ScriptedAssistant(conversations)
+
+
+@pytest.fixture
+def static(tmp_path: Path) -> Path:
+    folder = tmp_path / "static"
+    folder.mkdir()
+    (folder / "index.html").write_text(PAGE)
+    (folder / "app.js").write_text("export const answer = 42;\n" * 100)
+    (folder / "app.css").write_text("p { color: black }\n")
+    (folder / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    return folder
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when a test says so; one hand for both clocks."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sign_ins(database: Database, clock: Clock) -> SignIns:
+    return SignIns(database, clock=clock, steady=clock)
+
+
+@dataclass
+class Site:
+    """A running server and a browser-like client."""
+
+    server: WebServer
+    url: str
+    status: list[ModelStatus]
+    sessions: list[aiohttp.ClientSession] = field(default_factory=list)
+    _signed_in: aiohttp.ClientSession | None = None
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("http://")
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def client(self, cookie: str | None = None) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            self.url,
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            cookies={"edge_session": cookie} if cookie else None,
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=30),
+        )
+        self.sessions.append(session)
+        return session
+
+    def token(self) -> str:
+        match = re.fullmatch(r"http://[^/]+/#signin=([A-Za-z0-9_-]+)", self.server.sign_in_link())
+        assert match
+        return match[1]
+
+    async def sign_in(self) -> aiohttp.ClientSession:
+        session = self.client()
+        async with session.post("/api/signin", json={"token": self.token()}) as response:
+            assert response.status == 200, await response.text()
+        return session
+
+    async def cookie(self) -> str:
+        return cookie_of(await self.sign_in())
+
+    @contextlib.asynccontextmanager
+    async def socket(self, **options: Any) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        if self._signed_in is None:
+            self._signed_in = await self.sign_in()
+        async with self._signed_in.ws_connect("/api/ws", **options) as socket:
+            yield socket
+
+
+def cookie_of(session: aiohttp.ClientSession) -> str:
+    return next(each.value for each in session.cookie_jar if each.key == "edge_session")
+
+
+@pytest.fixture
+async def serve(
+    assistant: ScriptedAssistant, conversations: Conversations, sign_ins: SignIns, static: Path
+) -> AsyncIterator[Callable[..., Any]]:
+    sites: list[Site] = []
+
+    async def start(limits: Limits | None = None, **settings: Any) -> Site:
+        status = [ModelStatus(name="scripted", phase="ready", context=512)]
+        server = WebServer(
+            WebSettings(**{"port": 0, **settings}),
+            settings.pop("assistant", assistant),
+            conversations,
+            sign_ins,
+            lambda: status[0],
+            name="Nabu",
+            limits=limits or Limits(),
+            static=static,
+        )
+        sites.append(Site(server, await server.start(), status))
+        return sites[-1]
+
+    yield start
+    for site in sites:
+        await site.server.stop()
+        await asyncio.gather(*(session.close() for session in site.sessions))
+
+
+@pytest.fixture
+async def site(serve: Callable[..., Any]) -> Site:
+    running: Site = await serve()
+    return running
+
+
+async def read_until(socket: aiohttp.ClientWebSocketResponse, *kinds: str) -> list[dict[str, Any]]:
+    """Return the frames up to the first of one of these types."""
+    frames: list[dict[str, Any]] = []
+    while not frames or frames[-1]["type"] not in kinds:
+        frames.append(await socket.receive_json(timeout=10))
+    return frames
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Return when `condition` holds; what other tasks do between takes a few loop iterations."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from hashlib import sha256
+
+import aiohttp
+import pytest
+
+from edge_assistant.frontends.web.links import LINK_SECONDS, MAX_FAILURES, MAX_LINKS, Links
+from edge_assistant.frontends.web.responses import ForbiddenError, ThrottledError
+from edge_assistant.frontends.web.signins import SIGN_IN_SECONDS
+from tests.frontends.web.conftest import cookie_of
+
+
+async def code_of(response):
+    return (await response.json())["error"]["code"]
+
+
+async def test_a_link_signs_in_once(site):
+    token = site.token()
+    async with site.client() as browser, browser.post("/api/signin", json={"token": token}) as response:
+        assert response.status == 200
+        async with browser.get("/api/status") as status:
+            assert status.status == 200
+    async with site.client() as other, other.post("/api/signin", json={"token": token}) as response:
+        assert response.status == 403
+        assert await code_of(response) == "SIGN_IN_LINK_USED"
+        assert "Set-Cookie" not in response.headers
+
+
+async def test_a_link_ends_after_ten_minutes(site, clock):
+    token = site.token()
+    clock.now += LINK_SECONDS
+    async with site.client() as browser, browser.post("/api/signin", json={"token": token}) as response:
+        assert response.status == 403
+
+
+async def test_the_cookie_is_kept_from_scripts_and_other_sites(site):
+    async with (
+        site.client() as browser,
+        browser.post("/api/signin", json={"token": site.token()}) as response,
+    ):
+        cookie = response.headers["Set-Cookie"]
+    assert cookie.startswith("edge_session=")
+    for attribute in ("HttpOnly", "SameSite=Strict", "Path=/", f"Max-Age={SIGN_IN_SECONDS}"):
+        assert attribute in cookie
+    assert "Secure" not in cookie, "browsers would drop it on plain http"
+    assert "Domain" not in cookie
+
+
+async def test_a_sign_in_survives_a_restart_of_the_server(serve):
+    first = await serve()
+    cookie = await first.cookie()
+    await first.server.stop()
+    second = await serve()
+    async with second.client(cookie) as browser, browser.get("/api/status") as response:
+        assert response.status == 200
+
+
+async def test_only_a_hash_of_the_cookie_is_stored(site, database):
+    cookie = await site.cookie()
+    rows = await database.read(lambda db: db.execute("SELECT * FROM sign_ins").fetchall())
+    assert sha256(cookie.encode()).digest() in rows[0]
+    assert all(cookie not in str(value) for value in rows[0])
+
+
+async def test_a_sign_in_ends_after_its_time(site, clock):
+    browser = await site.sign_in()
+    clock.now += SIGN_IN_SECONDS
+    async with browser.get("/api/status") as response:
+        assert response.status == 401
+        assert await code_of(response) == "NOT_SIGNED_IN"
+
+
+async def test_being_seen_is_written_at_most_hourly(site, clock, database):
+    browser = await site.sign_in()
+
+    async def seen():
+        await (await browser.get("/api/status")).release()
+        return await database.read(
+            lambda db: db.execute("SELECT last_seen_at FROM sign_ins").fetchall()[0][0]
+        )
+
+    start = await seen()
+    clock.now += 3_599
+    assert await seen() == start
+    clock.now += 1
+    assert await seen() == start + 3_600
+
+
+async def test_signing_out_ends_the_cookie_and_its_sockets(site):
+    browser, other = await site.sign_in(), await site.sign_in()
+    cookie = cookie_of(browser)
+    async with browser.ws_connect("/api/ws") as socket, other.ws_connect("/api/ws") as stays:
+        closed = asyncio.create_task(socket.receive(timeout=5))
+        async with browser.post("/api/signout") as response:
+            assert response.status == 200
+            assert 'edge_session=""' in response.headers["Set-Cookie"]
+        assert (await closed).type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == 1008
+        assert not stays.closed
+    async with site.client(cookie) as again, again.get("/api/status") as response:
+        assert response.status == 401
+    async with other.get("/api/status") as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("cookie", ["x", "", "é", "a" * 5000, "\\udcff"])
+async def test_a_made_up_cookie_is_nobody(site, cookie):
+    async with site.client() as browser:
+        headers = {"Cookie": f"edge_session={cookie}"}
+        async with browser.get("/api/status", headers=headers) as response:
+            assert response.status == 401
+
+
+async def test_a_bearer_token_is_nobody_yet(site):
+    async with site.client() as browser:
+        headers = {"Authorization": f"Bearer {await site.cookie()}"}
+        async with browser.get("/api/status", headers=headers) as response:
+            assert response.status == 401
+
+
+async def test_failed_sign_ins_are_throttled_and_say_when_to_come_back(site, clock):
+    good = site.token()
+    async with site.client() as browser:
+        for _ in range(MAX_FAILURES):
+            async with browser.post("/api/signin", json={"token": "wrong"}) as response:
+                assert response.status == 403
+        async with browser.post("/api/signin", json={"token": good}) as response:
+            assert response.status == 429
+            assert int(response.headers["Retry-After"]) == 60
+        clock.now += 60
+        async with browser.post("/api/signin", json={"token": good}) as response:
+            assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"token": 1}', b'{"token": ""}', b'{"token": "\xff"}', b"null", b"[" * 100_000],
+)
+async def test_a_malformed_sign_in_is_refused(site, body):
+    headers = {"Content-Type": "application/json"}
+    async with site.client() as browser, browser.post("/api/signin", data=body, headers=headers) as response:
+        assert response.status == 400
+        assert (await response.json())["error"]["message"]
+
+
+async def test_a_form_of_another_page_cannot_sign_in(site):
+    async with (
+        site.client() as browser,
+        browser.post("/api/signin", data={"token": site.token()}) as response,
+    ):
+        assert response.status == 415
+
+
+async def test_a_link_whose_sign_in_cannot_be_stored_still_works_later(site, database, monkeypatch):
+    from edge_assistant.errors import StoreError
+
+    async def full(work):
+        raise StoreError("STORE_FULL", "the disk is full: make room")
+
+    token = site.token()
+    async with site.client() as browser:
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "write", full)
+            async with browser.post("/api/signin", json={"token": token}) as response:
+                assert response.status == 507
+                assert await code_of(response) == "STORE_FULL"
+        async with browser.post("/api/signin", json={"token": token}) as response:
+            assert response.status == 200
+
+
+async def test_no_token_or_cookie_is_ever_logged(site, caplog):
+    caplog.set_level(logging.DEBUG)
+    token = site.token()
+    async with site.client() as browser:
+        await browser.post("/api/signin", json={"token": token})
+        await browser.post("/api/signin", json={"token": token})
+        await browser.get(f"/?signin={token}")
+        await browser.get(f"/nothing/{token}?x={token}")
+        await browser.get("/api/status")
+        cookie = cookie_of(browser)
+    logged = "\n".join(record.getMessage() + (record.exc_text or "") for record in caplog.records)
+    assert token not in logged
+    assert cookie not in logged
+
+
+async def test_the_log_names_the_address(serve, caplog):
+    caplog.set_level(logging.INFO)
+    site = await serve()
+    assert f"web chat at {site.url}" in caplog.messages
+
+
+def test_beyond_sixteen_links_the_oldest_ends():
+    links = Links()
+    tokens = [links.new(now=0) for _ in range(MAX_LINKS + 1)]
+    assert len(set(tokens)) == MAX_LINKS + 1
+    with pytest.raises(ForbiddenError):
+        links.use(tokens[0], now=1)
+    for token in tokens[1:]:
+        links.use(token, now=1)
+
+
+def test_a_token_has_128_random_bits():
+    assert len(Links().new(now=0)) == 22  # base64 of 16 bytes
+
+
+def test_failures_far_apart_are_not_throttled():
+    links = Links()
+    for minute in range(3 * MAX_FAILURES):
+        with pytest.raises(ForbiddenError):
+            links.use("wrong", now=minute * 7.0)
+
+
+def test_a_throttle_counts_the_last_minute_only():
+    links = Links()
+    for second in range(MAX_FAILURES):
+        with pytest.raises(ForbiddenError):
+            links.use("wrong", now=second)
+    with pytest.raises(ThrottledError) as refused:
+        links.use("wrong", now=10)
+    assert refused.value.retry_after == 50
