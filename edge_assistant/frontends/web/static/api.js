@@ -1,0 +1,55 @@
+// The HTTP calls of the page. Every failure is an ApiError with the code the device gave it.
+
+export class ApiError extends Error {
+  constructor(code, message, status = 0) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+
+  get signedOut() {
+    return this.status === 401;
+  }
+}
+
+const SECONDS = 15;
+
+async function call(method, path, body) {
+  const options = { method, signal: AbortSignal.timeout(SECONDS * 1000) };
+  if (body !== undefined) {
+    options.headers = { "Content-Type": "application/json" };
+    options.body = JSON.stringify(body);
+  }
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new ApiError("OFFLINE", "the device doesn't answer");
+  }
+  const content = response.status === 204 ? null : await response.json().catch(() => null);
+  if (response.ok) return content;
+  const error = content?.error ?? {};
+  throw new ApiError(error.code ?? "HTTP_ERROR", error.message ?? response.statusText, response.status);
+}
+
+const session = (id) => `/api/sessions/${encodeURIComponent(id)}`;
+
+export const signIn = (token) => call("POST", "/api/signin", { token });
+export const status = () => call("GET", "/api/status");
+export const sessions = async () => (await call("GET", "/api/sessions")).sessions;
+export const rename = (id, title) => call("PATCH", session(id), { title });
+export const erase = (id) => call("DELETE", session(id));
+
+/** Returns `{session, turns, more, running}`; `before` is the turn whose predecessors are wanted. */
+export const transcript = (id, before) =>
+  call("GET", session(id) + (before ? `?before=${encodeURIComponent(before)}` : ""));
+
+/** Returns a random UUID; over plain http on a LAN browsers offer no `randomUUID`. */
+export function newId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

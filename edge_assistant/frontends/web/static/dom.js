@@ -1,0 +1,83 @@
+// Makes and mends DOM nodes. Text goes in as text: nothing in this page ever parses HTML.
+
+/** Returns an element; `props` are attributes, `on*` functions listeners, children nodes or strings. */
+export function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Returns a 24×24 line icon; `paths` is the `d` of one path. */
+export function icon(paths) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", paths);
+  svg.append(path);
+  return svg;
+}
+
+/** Returns a button with an icon and a name for those who don't see it. */
+export function iconButton(paths, label, onclick, className = "icon-button") {
+  return el("button", { type: "button", class: className, "aria-label": label, title: label, onclick }, icon(paths));
+}
+
+export const ICONS = {
+  menu: "M4 7h16M4 12h16M4 17h16",
+  plus: "M12 5v14M5 12h14",
+  edit: "M4 20h4L19 9l-4-4L4 16v4zM13.5 6.5l4 4",
+  trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10 11v5M14 11v5",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  retry: "M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5",
+  done: "M5 12.5l4.5 4.5L19 7.5",
+  send: "M12 20V5M5.5 11.5L12 5l6.5 6.5",
+  stop: "M7 7h10v10H7z",
+  auto: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
+  light: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6L19 19M5 19l1.4-1.4M17.6 6.4L19 5",
+  dark: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z",
+  close: "M6 6l12 12M18 6L6 18",
+};
+
+/**
+ * Changes the children of `parent` into `wanted`, touching only what differs, so that selected text
+ * stays selected and nothing that is already there moves.
+ */
+export function patchChildren(parent, wanted, first = 0) {
+  const present = Array.from(parent.childNodes).slice(first);
+  wanted.forEach((node, index) => {
+    const old = present[index];
+    if (!old) parent.append(node);
+    else patch(old, node);
+  });
+  for (const extra of present.slice(wanted.length)) extra.remove();
+}
+
+function patch(old, node) {
+  if (old.nodeType === Node.TEXT_NODE && node.nodeType === Node.TEXT_NODE) {
+    patchText(old, node.data);
+  } else if (sameElement(old, node)) {
+    patchChildren(old, Array.from(node.childNodes));
+  } else {
+    old.replaceWith(node);
+  }
+}
+
+function patchText(old, text) {
+  if (text === old.data) return;
+  if (text.startsWith(old.data)) old.appendData(text.slice(old.data.length));
+  else old.data = text;
+}
+
+function sameElement(old, node) {
+  if (old.nodeName !== node.nodeName || old.nodeType !== Node.ELEMENT_NODE) return false;
+  if (old.attributes.length !== node.attributes.length) return false;
+  return Array.from(node.attributes).every(({ name, value }) => old.getAttribute(name) === value);
+}

@@ -1,0 +1,114 @@
+// Every word the page says. A second language is a second table with the same keys.
+
+const ENGLISH = {
+  you: "You",
+  assistant: "Assistant",
+  newChat: "New chat",
+  untitled: "New chat",
+  noChats: "Your chats will be listed here.",
+  openChats: "Show chats",
+  closeChats: "Hide chats",
+  rename: (title) => `Rename “${title}”`,
+  renameShort: "Rename",
+  renameLabel: "New title",
+  remove: (title) => `Delete “${title}”`,
+  removeShort: "Delete",
+  removeAsk: (title) => `Delete “${title}”?`,
+  removeHint: "It is erased from the device for good.",
+  removed: "Chat deleted.",
+  today: "Today",
+  yesterday: "Yesterday",
+  week: "Last 7 days",
+  older: "Older",
+
+  skip: "Skip to the message field",
+  chats: "Chats",
+  conversation: "Conversation",
+  promise: "Runs on your device. Nothing leaves it.",
+  message: "Message",
+  messageTo: (name) => `Message ${name}`,
+  hint: "Enter sends, Shift+Enter starts a new line, Esc stops an answer",
+  send: "Send",
+  stop: "Stop answering",
+  jump: "Jump to the newest message",
+  cancel: "Cancel",
+
+  emptyTitle: (name) => `Hello, I’m ${name}.`,
+  emptyText: "I run on this device. What you write stays here, encrypted.",
+  suggestions: [
+    ["Explain", "Explain in three sentences why the sky is blue."],
+    ["Plan", "Make a packing list for a weekend by the sea."],
+    ["Write", "Write a short, friendly note that I’ll be ten minutes late."],
+  ],
+
+  thinking: "Thinking…",
+  reading: (percent) => `Reading the conversation… ${percent} %`,
+  sending: "Sending…",
+  sendsLater: "Will be sent when the connection is back",
+  copy: "Copy",
+  copied: "Copied",
+  copyFailed: "Copying was not allowed",
+  copyAnswer: "Copy answer",
+  copyCode: "Copy code",
+  code: "code",
+  codeIn: (language) => `Code in ${language}`,
+  table: "Table",
+  retry: "Try again",
+  answerDone: "Answer finished.",
+  interrupted: "Stopped here.",
+  truncated: "The answer reached its length limit.",
+  failed: "No answer came.",
+  failedCode: (code) => `No answer came (${code}).`,
+  waitSeconds: (seconds) => `You can try again in ${seconds} s.`,
+  notSent: "Not sent.",
+  details: "Details",
+  firstToken: (seconds) => `first word after ${seconds} s`,
+  speed: (rate) => `${rate} tokens/s`,
+  tokens: (count) => `${count} tokens`,
+  earlier: "Show earlier messages",
+  loadFailed: "This chat could not be loaded.",
+  gone: "This chat doesn’t exist any more.",
+
+  ready: "Ready",
+  loading: "The model is loading…",
+  loadingHint: "The model is still loading. You can already write: the answer comes when it is ready.",
+  restarting: "The model is restarting…",
+  modelFailed: "The model failed",
+  modelStopped: "The model is stopped",
+  connecting: "Connecting…",
+  offline: "Offline, reconnecting…",
+  offlineHint: "No connection to the device. The page reconnects by itself; what you write is sent then.",
+
+  signInTitle: "Sign in on this browser",
+  signInText: "This assistant answers only browsers that its owner let in. It takes a one-time link:",
+  signInStep: "On the device, in a terminal, run",
+  or: "or",
+  signInPaste: "Open the link that it prints, or paste it here.",
+  linkLabel: "Sign-in link",
+  signIn: "Sign in",
+  badLink: "That link is used, too old or not complete. Get a new one on the device.",
+  noDevice: "The device doesn’t answer. Is it switched on?",
+  tooLong: (most) => `A message has at most ${most.toLocaleString()} characters.`,
+  deleteFailed: "The chat could not be deleted.",
+  renameFailed: "The chat could not be renamed.",
+  unexpected: "Something went wrong. Please try again.",
+  themes: { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" },
+};
+
+const TABLES = { en: ENGLISH };
+const table = TABLES[document.documentElement.lang] ?? ENGLISH;
+
+/** Returns the words for `key`, filled in with `values`. */
+export function t(key, ...values) {
+  const words = table[key];
+  return typeof words === "function" ? words(...values) : words;
+}
+
+/** Fills in the words of the page's fixed parts: `data-text` is their content, `data-label` their name. */
+export function fillTexts(root) {
+  for (const node of root.querySelectorAll("[data-text]")) node.textContent = t(node.dataset.text);
+  for (const node of root.querySelectorAll("[data-label]")) {
+    node.setAttribute("aria-label", t(node.dataset.label));
+    if (node.matches("button")) node.title = t(node.dataset.label);
+  }
+}

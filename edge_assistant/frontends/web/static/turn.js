@@ -1,0 +1,66 @@
+// One question and its answer, as the events tell it. Knows nothing of the page.
+
+export class Turn {
+  constructor(id, session, question) {
+    this.id = id;
+    this.session = session;
+    this.question = question;
+    this.phase = "sending"; // → reading → writing → complete | interrupted | truncated | failed | refused
+    this.text = "";
+    this.progress = null; // {done, total} tokens of the prompt
+    this.notice = "";
+    this.error = null; // {code, message, retry_after}
+    this.route = this.timings = this.usage = null;
+    this.createdAt = Date.now() / 1000;
+  }
+
+  /** Returns the turn that `GET /api/sessions/{id}` describes. */
+  static stored(view, session) {
+    const turn = new Turn(view.id, session, view.user_text);
+    turn.phase = view.status === "running" ? "reading" : view.status;
+    if (turn.ended) turn.text = view.answer_text;
+    turn.route = view.route ?? (view.model ? { model: view.model } : null);
+    turn.timings = view.timings;
+    turn.usage = view.usage;
+    turn.error = view.status === "failed" ? { code: view.error_code ?? "", message: "" } : null;
+    turn.createdAt = view.created_at;
+    return turn;
+  }
+
+  get ended() {
+    return !["sending", "reading", "writing"].includes(this.phase);
+  }
+
+  get mayRetry() {
+    return ["interrupted", "failed", "refused"].includes(this.phase);
+  }
+
+  apply(event) {
+    APPLY[event.type]?.(this, event);
+  }
+
+  refuse(error) {
+    this.phase = "refused";
+    this.error = error;
+  }
+}
+
+const APPLY = {
+  "turn.started": (turn) => {
+    if (turn.phase === "sending") turn.phase = "reading";
+  },
+  "prompt.progress": (turn, { done, total }) => {
+    turn.progress = { done, total };
+  },
+  "text.delta": (turn, { text }) => {
+    turn.phase = "writing";
+    turn.text += text;
+  },
+  "turn.finished": (turn, { text, status, notice, route, timings, usage }) => {
+    Object.assign(turn, { text, phase: status ?? "complete", notice: notice ?? "", route, timings, usage });
+  },
+  "turn.failed": (turn, { code, message, retry_after }) => {
+    turn.phase = "failed";
+    turn.error = { code, message, retry_after };
+  },
+};
