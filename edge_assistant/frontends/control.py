@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import struct
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -173,8 +174,11 @@ class _Connection:
         except _CallerLostError:
             raise
         except Exception as error:  # noqa: BLE001 - one bad message never ends the daemon
-            # Its text may quote the person, so only its type is logged.
-            logger.error("a control message failed: %s", type(error).__name__)  # noqa: TRY400
+            # Its text may quote the person, so only its type and place are logged.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            logger.error(  # noqa: TRY400
+                "a control message failed: %s at %s:%s", type(error).__name__, place.filename, place.lineno
+            )
             await self._refuse(EdgeError("INTERNAL", "this failed for an unexpected reason; see the log"))
 
     async def _obey(self, line: bytes) -> None:

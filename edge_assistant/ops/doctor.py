@@ -74,7 +74,7 @@ def _careful(check: Check, patient: Patient) -> Finding:
 
 
 def check_python(patient: Patient) -> Finding:
-    """Python is new enough."""
+    """Check that python is new enough."""
     del patient
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < LEAST_PYTHON:
@@ -83,7 +83,7 @@ def check_python(patient: Patient) -> Finding:
 
 
 def check_processor(patient: Patient) -> Finding:
-    """The processor has the instructions that make a model quick."""
+    """Check that the processor has the instructions that make a model quick."""
     hardware = patient.hardware
     where = hardware.device or hardware.processor or hardware.architecture
     detail = f"{where}, {hardware.cores} cores, {' '.join(hardware.features) or 'no fast instructions'}"
@@ -93,7 +93,7 @@ def check_processor(patient: Patient) -> Finding:
 
 
 def check_memory(patient: Patient) -> Finding:
-    """The model fits into memory."""
+    """Check that the model fits into memory."""
     total, free = patient.hardware.memory_bytes >> 20, patient.hardware.memory_available_bytes >> 20
     needed = _model_megabytes(patient)
     detail = f"{free} of {total} MB free, the model takes about {needed} MB"
@@ -105,7 +105,7 @@ def check_memory(patient: Patient) -> Finding:
 
 
 def check_disk(patient: Patient) -> Finding:
-    """There is room for what it keeps."""
+    """Check that there is room for what it keeps."""
     free = patient.hardware.disk_free_bytes >> 20
     needed = LEAST_DISK_MB + patient.config.llm.snapshot_limit_mb
     detail = f"{free} MB free"
@@ -117,7 +117,7 @@ def check_disk(patient: Patient) -> Finding:
 
 
 def check_temperature(patient: Patient) -> Finding:
-    """The processor is not so hot that it slows down."""
+    """Check that the processor is not so hot that it slows down."""
     celsius = patient.hardware.temperature_celsius
     if celsius is None:
         return _ok("temperature", "no sensor")
@@ -127,7 +127,7 @@ def check_temperature(patient: Patient) -> Finding:
 
 
 def check_model(patient: Patient) -> Finding:
-    """The model is on the device and whole."""
+    """Check that the model is on the device and whole."""
     llm = patient.config.llm
     if llm.engine == "openai":
         return _ok("model", f"{llm.remote_model} at another server")
@@ -136,7 +136,7 @@ def check_model(patient: Patient) -> Finding:
 
 
 def check_key(patient: Patient) -> Finding:
-    """The key opens what is stored, and is nobody else's."""
+    """Check that the key opens what is stored, and is nobody else's."""
     ring = KeyRing(patient.paths.state)
     if not ring.envelope_path.exists() and not patient.paths.database.exists():
         return _ok("key", "made on the first run")
@@ -148,7 +148,7 @@ def check_key(patient: Patient) -> Finding:
 
 
 def check_clock(patient: Patient) -> Finding:
-    """The clock is not obviously wrong; boards without a battery start in the past."""
+    """Check that the clock is not obviously wrong; boards without a battery start in the past."""
     del patient
     now = time.time()
     detail = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
@@ -158,7 +158,7 @@ def check_clock(patient: Patient) -> Finding:
 
 
 def check_port(patient: Patient) -> Finding:
-    """The page can be served."""
+    """Check that the page can be served."""
     web = patient.config.web
     if patient.daemon_url is not None:
         return _ok("port", f"the assistant runs{' at ' * bool(patient.daemon_url)}{patient.daemon_url}")
@@ -170,7 +170,7 @@ def check_port(patient: Patient) -> Finding:
 
 
 def check_state(patient: Patient) -> Finding:
-    """The state folder can be written and is private."""
+    """Check that the state folder can be written and is private."""
     folder = patient.paths.state
     place = existing(folder)
     if not os.access(place, os.W_OK | os.X_OK):
@@ -181,7 +181,7 @@ def check_state(patient: Patient) -> Finding:
 
 
 def check_secrets(patient: Patient) -> Finding:
-    """A remote model has its key."""
+    """Check that a remote model has its key."""
     if patient.config.llm.engine == "openai" and not secret("llm_api_key"):
         return _warning(
             "secrets", "no llm_api_key", "set EDGE_ASSISTANT_SECRET_LLM_API_KEY if the server asks for a key"
@@ -190,7 +190,7 @@ def check_secrets(patient: Patient) -> Finding:
 
 
 def check_programs(patient: Patient) -> Finding:
-    """What rebuilds the engine after an update is there."""
+    """Check that the programs are there which build the engine."""
     del patient
     missing = [name for name in ("gcc", "cmake") if shutil.which(name) is None]
     if missing:
