@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from edge_assistant.catalog.pins import Pins
+from edge_assistant.catalog.sources import HubSource, PackageSource, parse_source
 from edge_assistant.errors import ModelError
 
 Role = Literal["llm", "embedder", "transcriber", "synthesizer"]
@@ -130,11 +131,17 @@ def _check_model(model: Model) -> None:
     if not model.files:
         raise ValueError(f"{model.id} has no files")
     for file in model.files:
-        if not _FILE_NAME.fullmatch(file.name) or not _SHA256.fullmatch(file.sha256) or file.size < 0:
-            raise ValueError(f"{model.id} has a file with a bad name, hash or size: {file.name!r}")
-        from_package = any(source.startswith("pypi:") for source in file.sources)
-        if not file.sources or (from_package and not (file.sha256 and file.size)):
-            raise ValueError(f"{model.id}/{file.name} needs sources, and from a package a hash and a size")
+        _check_file(f"{model.id}/{file.name}", file)
+
+
+def _check_file(name: str, file: ModelFile) -> None:
+    if not _FILE_NAME.fullmatch(file.name) or not _SHA256.fullmatch(file.sha256) or file.size < 0:
+        raise ValueError(f"{name!r} is a file with a bad name, hash or size")
+    kinds = {type(parse_source(source)) for source in file.sources}
+    if len(kinds) != 1 or (HubSource in kinds and len(file.sources) > 1):
+        raise ValueError(f"{name} needs one address, or members of packages")
+    if PackageSource in kinds and not (file.sha256 and file.size):
+        raise ValueError(f"{name} comes from a package and needs a hash and a size")
 
 
 @cache

@@ -143,10 +143,10 @@ def _verify(chosen: list[Model], models: Path, *, named: bool) -> int:
 
 def _remove(ids: list[str], models: Path, *, yes: bool) -> int:
     for model_id in ids:
-        if not (models / model_id).is_dir():  # a model that has left the catalogue can be removed too
-            load_catalog().model(model_id)
         if "/" in model_id or model_id.startswith("."):
             raise ModelError("MODEL_UNKNOWN", f"{model_id!r} is no model id")
+        if not (models / model_id).is_dir():  # a model that has left the catalogue can be removed too
+            load_catalog().model(model_id)
         if not yes and not _agreed(f"Remove {model_id} from {models}? [y/N] "):
             return 1
         removed = remove_model(model_id, models, print)
