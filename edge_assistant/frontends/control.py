@@ -27,7 +27,6 @@ from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.frontends.address import socket_address
 from edge_assistant.frontends.orders import (
-    ORDER_TYPES,
     Backup,
     BackupWritten,
     Link,
@@ -63,6 +62,7 @@ SLOW_SECONDS = 20.0
 """A reader that takes nothing for so long is dropped; its turns go on and can be resumed."""
 
 _PEER_CREDENTIALS = struct.Struct("3i")
+ROOT = 0
 
 
 class Services(Protocol):
@@ -183,7 +183,7 @@ class _Connection:
 
     async def _obey(self, line: bytes) -> None:
         envelope = decode_envelope(line)
-        if envelope.type in ORDER_TYPES:
+        if envelope.is_order:
             await self._send(await self._carry_out(decode_order(line)))
             return
         principal = principal_of(envelope.user)
@@ -263,7 +263,7 @@ def _is_ours(writer: asyncio.StreamWriter) -> bool:
     channel = writer.get_extra_info("socket")
     credentials = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
     _, user, _ = _PEER_CREDENTIALS.unpack(credentials)
-    return user in {os.geteuid(), 0}
+    return user in {os.geteuid(), ROOT}
 
 
 def bind(path: Path) -> socket.socket:

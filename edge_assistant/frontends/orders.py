@@ -71,6 +71,11 @@ class Envelope(msgspec.Struct):
     type: Any = None
     user: Any = None
 
+    @property
+    def is_order(self) -> bool:
+        """Whether `decode_order` reads it; everything else is a message."""
+        return isinstance(self.type, str) and self.type in ORDER_TYPES
+
 
 _ENVELOPES = msgspec.json.Decoder(Envelope)
 _ORDERS = msgspec.json.Decoder(Order)
