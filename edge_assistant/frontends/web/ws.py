@@ -41,6 +41,9 @@ MAX_RECEIVED_BYTES = 2 * 1024 * 1024
 """Up to here an oversized message gets a clear refusal; beyond, the socket is closed (1009)."""
 
 
+MAX_QUICK_BYTES = 32 * 1024
+"""A frame that surely fits into an empty buffer of the transport (64 KB)."""
+
 WRITE_SECONDS = 0.3
 """What a full buffer gets on top of `close_seconds`, in which a client may answer the close frame."""
 
@@ -78,6 +81,7 @@ class Sockets:
         socket = web.WebSocketResponse(
             timeout=self._limits.close_seconds,
             heartbeat=self._limits.heartbeat_seconds,
+            writer_limit=0,  # wait whenever the transport's buffer is over its limit of 64 KB
             compress=False,  # frames are small and mostly local: deflate would only add delay
             max_msg_size=MAX_RECEIVED_BYTES,
             decode_text=False,
@@ -111,6 +115,8 @@ class Connection:
         self._limits = limits
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, asyncio.Task[None]] = {}
+        self._blocked: asyncio.Task[None] | None = None
+        """Writes a frame to a client that reads too slowly; None while there is room."""
 
     def belongs_to(self, sign_in: SignIn) -> bool:
         """Return whether this sign-in opened the socket."""
@@ -136,6 +142,8 @@ class Connection:
 
     async def _leave(self) -> None:
         tasks = [*self._watchers.values(), *self._stops.values()]
+        if self._blocked is not None:
+            tasks.append(self._blocked)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -235,8 +243,21 @@ class Connection:
         await self._send(refusal(error, turn_id))
 
     async def _send(self, message: Event | Refusal) -> None:
-        """Write one frame at once; waits only while this client's buffers are full."""
+        """Write one frame: at once when nothing waits in this socket's buffer, else when there is room.
+
+        All who wait for room wait for the same task. None of them waits inside aiohttp: there they
+        would share a future that the first one to be cancelled cancels for all.
+        """
         frame = msgspec.json.encode(message)
+        while self._blocked is not None:
+            await asyncio.shield(self._blocked)
+        if len(frame) <= MAX_QUICK_BYTES and not self._buffered():
+            await self._socket.send_frame(frame, WSMsgType.TEXT)
+            return
+        self._blocked = asyncio.create_task(self._send_slowly(frame), name="web-slow-send")
+        await asyncio.shield(self._blocked)
+
+    async def _send_slowly(self, frame: bytes) -> None:
         try:
             async with asyncio.timeout(self._limits.send_seconds):
                 await self._socket.send_frame(frame, WSMsgType.TEXT)
@@ -244,6 +265,13 @@ class Connection:
             logger.info("cut off a page that takes nothing any more")
             self._abort()
             raise ConnectionResetError from None
+        finally:
+            self._blocked = None
+
+    def _buffered(self) -> int:
+        return (
+            self._transport.get_write_buffer_size() if isinstance(self._transport, asyncio.Transport) else 0
+        )
 
     def _abort(self) -> None:
         if isinstance(self._transport, asyncio.Transport):
