@@ -24,7 +24,7 @@ const ENGLISH = {
   skip: "Skip to the message field",
   chats: "Chats",
   conversation: "Conversation",
-  promise: "Runs on your device. Nothing leaves it.",
+  promise: "Private: everything stays on this device.",
   message: "Message",
   messageTo: (name) => `Message ${name}`,
   hint: "Enter sends, Shift+Enter starts a new line, Esc stops an answer",
