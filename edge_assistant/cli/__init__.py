@@ -29,6 +29,11 @@ COMMANDS = (
     ("doctor", "edge_assistant.cli.doctor", "check this device; each failing line says the fix"),
     ("backup", "edge_assistant.cli.backup", "write an encrypted copy of everything it knows to a file"),
     ("restore", "edge_assistant.cli.restore", "bring a backup back, with the recovery code"),
+    (
+        "unlock",
+        "edge_assistant.cli.unlock",
+        "open a device that lost its key, with the recovery code",
+    ),
     ("recovery-code", "edge_assistant.cli.recovery_code", "make and print a new recovery code"),
     ("bench", "edge_assistant.cli.bench", "measure this device"),
 )

@@ -21,14 +21,15 @@ def run(args: argparse.Namespace) -> int:
     from edge_assistant.store.backup import restore
 
     paths = load_paths()
-    aside = restore(args.file.expanduser(), _recovery_code(), paths.state)
+    aside = restore(args.file.expanduser(), ask_recovery_code("Recovery code of this backup: "), paths.state)
     print(f"restored to {paths.state}")
     if aside:
         print(f"what was there before is kept as {aside}")
     return 0
 
 
-def _recovery_code() -> str:
+def ask_recovery_code(prompt: str) -> str:
+    """Return the secret `recovery_code`, or what a person types; raises RECOVERY_CODE_NEEDED."""
     if code := secret("recovery_code"):
         return code
     if not sys.stdin.isatty():
@@ -36,4 +37,4 @@ def _recovery_code() -> str:
             "RECOVERY_CODE_NEEDED",
             "run it in a terminal, or set EDGE_ASSISTANT_SECRET_RECOVERY_CODE",
         )
-    return getpass.getpass("Recovery code of this backup: ")
+    return getpass.getpass(prompt)

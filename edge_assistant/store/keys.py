@@ -140,7 +140,9 @@ class KeyRing:
         write_private(self.envelope_path, msgspec.json.encode(envelope) + b"\n")
 
 
-_USE_THE_RECOVERY_CODE = "put back the one that belongs to it, or unlock with the recovery code"
+_USE_THE_RECOVERY_CODE = (
+    "put back the one that belongs to it, or run `edge-assistant unlock` with the recovery code"
+)
 
 
 def read_envelope(content: bytes, name: str) -> Envelope:
@@ -174,6 +176,6 @@ def _decode(content: bytes, name: str) -> bytes:
         raise StoreError(
             "KEY_DAMAGED",
             f"{name} must hold 32 bytes or 64 hexadecimal digits; "
-            "put the right one back, or take it away and unlock with the recovery code",
+            "put the right one back, or take it away and run `edge-assistant unlock` with the recovery code",
         )
     return key
