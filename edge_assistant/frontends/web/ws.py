@@ -184,6 +184,8 @@ class Connection:
                 raise UsageError("NOTHING_TO_CONFIRM", "this answer asks for no confirmation")
 
     def _request(self, message: SendMessage) -> Request:
+        if message.attachments:
+            raise UsageError("ATTACHMENTS_NOT_AVAILABLE", "this version takes text only")
         return Request(
             id=message.id,
             text=message.text,

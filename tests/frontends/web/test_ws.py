@@ -144,6 +144,7 @@ async def test_stop_ends_a_turn_and_its_watchers_see_it(site, assistant):
         ('{"type": "resume", "id": "none", "after": -1}', "PROTOCOL_BAD_FIELD"),
         ('{"type": "confirm", "id": "t", "action": "a", "approve": true}', "NOTHING_TO_CONFIRM"),
         (json.dumps(message(text="")), "PROTOCOL_BAD_FIELD"),
+        (json.dumps(message() | {"attachments": [{"name": "x"}]}), "ATTACHMENTS_NOT_AVAILABLE"),
         (json.dumps(message(text="x" * (MAX_TEXT_CHARACTERS + 1))), "PROTOCOL_TEXT_TOO_LONG"),
         (json.dumps(message(text="x" * 1_000_000)), "PROTOCOL_TOO_LARGE"),
         (json.dumps(message(text="x" * 1_048_576)), "PROTOCOL_TOO_LARGE"),
