@@ -58,7 +58,7 @@ export class SessionList {
     const current = item.id === this.current;
     const open = el(
       "button",
-      { type: "button", id: `open-${item.id}`, class: "open", "aria-current": current ? "page" : null, onclick: () => this.onOpen(item.id) },
+      { type: "button", id: `open-${item.id}`, class: "pick", "aria-current": current ? "page" : null, onclick: () => this.onOpen(item.id) },
       el("span", { class: "name", dir: "auto" }, title),
       el("time", { datetime: new Date(item.updated_at * 1000).toISOString() }, when(item.updated_at)),
     );
