@@ -136,8 +136,8 @@ async def _start_control(
     stack: AsyncExitStack, paths: Paths, assistant: Assistant, services: Services
 ) -> None:
     control = ControlSocket(paths.control_socket, assistant, services)
-    stack.push_async_callback(control.stop)
     await control.start()
+    stack.push_async_callback(control.stop)
 
 
 async def _start_web(
@@ -158,8 +158,8 @@ async def _start_web(
         lambda: assistant.model.status,
         name=config.assistant.name,
     )
-    stack.push_async_callback(server.stop)
     await server.start()
+    stack.push_async_callback(server.stop)
     return server
 
 
