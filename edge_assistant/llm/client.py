@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from edge_assistant.errors import EdgeError, ModelError, WorkerError
-from edge_assistant.llm.pending import PendingAnswer
+from edge_assistant.llm.pending import PendingAnswer, PendingForgets
 from edge_assistant.llm.protocol import (
     Generation,
     ModelPhase,
@@ -89,8 +88,7 @@ class LlamaModel:
         self._fruitless_starts = 0
         self._answers: dict[str, PendingAnswer] = {}
         """Generations that have not ended, by id, in the order they were asked."""
-        self._forgets: dict[str, list[asyncio.Future[None]]] = {}
-        """Who waits for a conversation to be forgotten, in order."""
+        self._forgets = PendingForgets()
 
     @property
     def status(self) -> ModelStatus:
@@ -154,10 +152,7 @@ class LlamaModel:
         """
         if not self._send(Forget(conversation)) or self._ready is None:
             return
-        forgotten: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._forgets.setdefault(conversation, []).append(forgotten)
-        done, _ = await asyncio.wait([forgotten], timeout=_FORGET_SECONDS)
-        if not done:
+        if not await self._forgets.wait(conversation, _FORGET_SECONDS):
             logger.warning("the worker did not say within %g s that it forgot", _FORGET_SECONDS)
 
     # --- from generate to the worker
@@ -208,7 +203,7 @@ class LlamaModel:
                 if answer is not None:
                     self._go_on(answer, reply)
             case Forgotten(conversation):
-                self._forgotten(conversation)
+                self._forgets.resolve(conversation)
             case Measured():
                 self._speeds = reply
             case Ready():
@@ -239,13 +234,6 @@ class LlamaModel:
         logger.error("model %s can't be used: %s", self._name, failed.code)
         self._give_up(ModelError(failed.code, failed.message, retry_after=failed.retry_after))
 
-    def _forgotten(self, conversation: str) -> None:
-        waiting = self._forgets.get(conversation, [])
-        if waiting:
-            waiting.pop(0).set_result(None)
-        if not waiting:
-            self._forgets.pop(conversation, None)
-
     def _change(self, state: WorkerState) -> None:
         self._worker_phase = state.phase
         match state.phase:
@@ -266,10 +254,7 @@ class LlamaModel:
         self._fruitless_starts = 0 if self._ready else self._fruitless_starts + 1
         self._ready = None
         self._detail = f"the model is being restarted: {detail}"
-        for waiting in self._forgets.values():
-            for forgotten in waiting:
-                forgotten.set_result(None)
-        self._forgets.clear()
+        self._forgets.resolve_all()  # its memory went with it
         for answer in [answer for answer in self._answers.values() if answer.sent]:
             self._bereave(answer)
         if self._fruitless_starts >= _FRUITLESS_STARTS:

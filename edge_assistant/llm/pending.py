@@ -1,7 +1,8 @@
-"""A generation that has not ended, and what was received of it in every life of the worker."""
+"""What the client of the `llm` worker waits for, across the lives of the worker."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import msgspec
@@ -52,6 +53,34 @@ class PendingAnswer:
                 total_ms=_ms(time.monotonic() - self.asked),
             )
         self.stream.end(completion)
+
+
+class PendingForgets:
+    """Who waits for a conversation to be forgotten; the worker answers in order."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+
+    async def wait(self, conversation: str, seconds: float) -> bool:
+        """Wait for the next answer about `conversation`; False when none came in time."""
+        forgotten: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(conversation, []).append(forgotten)
+        done, _ = await asyncio.wait([forgotten], timeout=seconds)
+        return bool(done)
+
+    def resolve(self, conversation: str) -> None:
+        """Wake the one who asked first."""
+        waiting = self._waiting.get(conversation, [])
+        if waiting:
+            waiting.pop(0).set_result(None)
+        if not waiting:
+            self._waiting.pop(conversation, None)
+
+    def resolve_all(self) -> None:
+        """Wake everyone."""
+        for conversation in list(self._waiting):
+            while conversation in self._waiting:
+                self.resolve(conversation)
 
 
 def _ms(seconds: float) -> float:

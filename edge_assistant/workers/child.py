@@ -174,7 +174,7 @@ def main() -> int:
 def _guard_process() -> None:
     """Die with the daemon, leave no core file with people's words in it, log to stderr."""
     # The kernel sends it when the daemon ends, whatever this process is doing then.
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

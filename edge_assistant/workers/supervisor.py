@@ -143,8 +143,8 @@ class Worker(Generic[Reply]):
             self._child = child
             await self._watch(child)
             reason = child.ended.result() or await child.exit_reason()
-        except OSError as error:
-            reason = f"it could not be started: {error.strerror or error}"
+        except (OSError, RuntimeError) as error:  # no memory, files, processes or threads left
+            reason = f"it could not be started: {error}"
         finally:
             self._child = None
             await child.reap()

@@ -14,7 +14,7 @@ import pytest
 from edge_assistant.errors import EdgeError
 from edge_assistant.llm import client
 from edge_assistant.llm.client import LlamaModel
-from edge_assistant.llm.protocol import Generation, Message, Piece, Progress
+from edge_assistant.llm.protocol import Generation, Message, Piece, Progress, Sampling
 from edge_assistant.llm.wire import LlamaSettings
 from edge_assistant.workers.backoff import RestartPolicy
 from edge_assistant.workers.supervisor import WorkerSpec
@@ -243,19 +243,44 @@ async def test_forgetting_returns_when_the_worker_did_and_at_once_when_it_is_not
     await llama.forget("c")
     await ready(llama)
     await asyncio.gather(*(llama.forget("c") for _ in range(3)))
-    assert llama._forgets == {}
+    assert llama._forgets._waiting == {}
     await llama.prepare(ask("count 1"))
     await llama.stop()
     await llama.forget("c")
     await llama.prepare(ask("count 1"))
 
 
-async def test_forgetting_ends_when_the_worker_dies_over_it(model, monkeypatch):
+async def test_forgetting_ends_when_the_worker_dies_over_it(model):
     llama = model(heartbeat_timeout_seconds=1)
     await ready(llama)
     os.kill(llama.worker_state.pid, signal.SIGSTOP)
     await llama.forget("c")
     assert llama.worker_state.restarts <= 1
+
+
+async def test_the_real_model_goes_on_after_kill_9_and_says_nothing_twice(starter_model):
+    llama = LlamaModel(LlamaSettings(model_path=str(starter_model), context=512), "smollm2")
+    question = Generation(
+        id="q",
+        messages=(Message("system", "Be brief."), Message("user", "Name the planets in order.")),
+        sampling=Sampling(max_tokens=40, temperature=0.0),
+    )
+    await llama.start()
+    undisturbed = await read(llama.generate(question))
+    stream = llama.generate(question)
+    pieces: list[Piece] = []
+    async for item in stream:
+        if isinstance(item, Piece):
+            pieces.append(item)
+            if len(pieces) == 10:
+                os.kill(llama.worker_state.pid, signal.SIGKILL)
+    await llama.stop()
+    assert llama.worker_state.restarts == 1
+    assert stream.completion.token_ids == tuple(token for piece in pieces for token in piece.token_ids)
+    before, text = "".join(piece.text for piece in pieces[:10]), "".join(piece.text for piece in pieces)
+    assert undisturbed.startswith(before)
+    assert text.count(before) == 1
+    assert len(text) > len(before)
 
 
 def test_the_worker_spec_of_llama_names_the_real_worker():
