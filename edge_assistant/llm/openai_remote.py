@@ -48,6 +48,8 @@ _BUSY = 429
 class RemoteModel:
     """A model on an OpenAI-compatible server. `url` is its address with or without `/v1`.
 
+    By keyword only: texts in the wrong place would send the key where it does not belong.
+
     Errors raised while iterating: MODEL_REMOTE_UNREACHABLE (no connection), MODEL_REMOTE_REFUSED
     (key not accepted), MODEL_REMOTE_BUSY (too many requests, with `retry_after`),
     MODEL_REMOTE_FAILED (anything else, a cut answer included), MODEL_STOPPED outside of `start`
@@ -57,10 +59,10 @@ class RemoteModel:
     def __init__(
         self,
         name: str,
+        *,
         url: str,
         model: str,
         api_key: str = "",
-        *,
         connect_seconds: float = CONNECT_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:

@@ -98,7 +98,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def model(server: Server) -> AsyncIterator[RemoteModel]:
-    one = RemoteModel("far", server.url, "big-model", KEY, idle_seconds=1)
+    one = RemoteModel("far", url=server.url, model="big-model", api_key=KEY, idle_seconds=1)
     await one.start()
     yield one
     await one.stop()
@@ -164,7 +164,7 @@ async def test_the_request_holds_messages_and_sampling_and_nothing_else(server, 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
 async def test_the_address_may_end_with_v1_or_not(server, suffix):
-    one = RemoteModel("far", server.url + suffix, "m")
+    one = RemoteModel("far", url=server.url + suffix, model="m")
     await one.start()
     assert await read(one.generate(ask())) == "Hello Wörld"
     assert "Authorization" not in server.headers[0]
@@ -255,7 +255,7 @@ async def test_an_error_page_that_is_no_json_is_not_shown(server, model):
 async def test_a_server_that_is_not_there_is_unreachable():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    one = RemoteModel("far", f"http://127.0.0.1:{port}", "m")
+    one = RemoteModel("far", url=f"http://127.0.0.1:{port}", model="m")
     await one.start()
     error = await failure(one.generate(ask()))
     assert error.code == "MODEL_REMOTE_UNREACHABLE"
@@ -264,7 +264,7 @@ async def test_a_server_that_is_not_there_is_unreachable():
 
 
 async def test_an_address_that_is_none_is_unreachable():
-    one = RemoteModel("far", "not an address", "m")
+    one = RemoteModel("far", url="not an address", model="m")
     await one.start()
     assert (await failure(one.generate(ask()))).code == "MODEL_REMOTE_UNREACHABLE"
     await one.stop()
