@@ -106,7 +106,7 @@ function readItem(lines, at, [, indent, marker, gap = " ", text = ""]) {
       body.push("");
     } else if (margin >= indent.length + 2) {
       body.push(line.slice(Math.min(margin, width)));
-    } else if (!fence && body.at(-1) !== "" && !interrupts(lines, next)) {
+    } else if (!fence && body.at(-1) !== "" && !ITEM.test(line) && !interrupts(lines, next)) {
       body.push(line.trimStart());
     } else break;
     if (isFence(body.at(-1))) fence = !fence;

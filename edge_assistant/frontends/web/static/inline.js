@@ -1,6 +1,7 @@
 // The inside of a Markdown paragraph: code, bold, italic, strike, links, line breaks. Builds nodes only.
 
 import { el } from "./dom.js";
+import { t } from "./text.js";
 
 const DEEPEST = 8;
 const ESCAPABLE = /[!-/:-@[-`{-~]/;
@@ -194,7 +195,7 @@ class Scanner {
     if (!target) return false;
     const label = this.text.slice(open + 1, close);
     const href = safeUrl(target.href);
-    const inner = imageAlt === null ? inlineNodes(label, false, this.depth + 1) : [`🖼 ${label || target.href}`];
+    const inner = imageAlt === null ? inlineNodes(label, false, this.depth + 1) : [t("image", label || target.href)];
     return this.push(href ? link(href, inner) : el("span", {}, ...inner), target.end);
   }
 

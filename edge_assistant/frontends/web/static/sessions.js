@@ -146,5 +146,5 @@ function groups(items) {
 function when(seconds) {
   const date = new Date(seconds * 1000);
   const options = date >= midnight() ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat(document.documentElement.lang, options).format(date);
+  return new Intl.DateTimeFormat(undefined, options).format(date);
 }

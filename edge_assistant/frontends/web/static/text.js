@@ -53,6 +53,7 @@ const ENGLISH = {
   code: "code",
   codeIn: (language) => `Code in ${language}`,
   table: "Table",
+  image: (words) => `Image: ${words}`,
   retry: "Try again",
   answerDone: "Answer finished.",
   interrupted: "Stopped here.",
