@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -40,6 +41,15 @@ def tracked_files() -> list[Path]:
     return [path for path in paths if path.is_file() and path.suffix not in {".png", ".ico", ".woff2"}]
 
 
+def make(*arguments: str) -> str:
+    """What make prints; the tests may themselves run under a make whose variables are none of our business."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    for name in ("ARGS", "CUDA", "CMAKE_ARGS", "PYTHON"):
+        kept.pop(name, None)
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True).stdout
+
+
 def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
@@ -61,7 +71,7 @@ def test_help_names_every_target_that_people_may_call() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     assert phony is not None
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = make("help")
     for target in phony[1].split():
         assert re.search(rf"^ +make {target} ", shown, re.MULTILINE), target
 
@@ -80,18 +90,8 @@ def test_every_command_in_the_documents_exists() -> None:
             assert word in names, f"{document.name}: edge-assistant {word}"
 
 
-def dry_run(*arguments: str) -> str:
-    return subprocess.run(
-        ["make", "--always-make", "--dry-run", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-
 def test_a_gpu_build_compiles_the_pinned_engine_with_cuda_and_installs_the_rest_after_it() -> None:
-    lines = dry_run("run", "CUDA=1")
+    lines = make("--always-make", "--dry-run", "run", "CUDA=1")
     build = re.search(
         r'^CMAKE_ARGS="-DGGML_CUDA=on .*--force-reinstall.* (llama-cpp-python==\S+)$', lines, re.MULTILINE
     )
@@ -102,7 +102,7 @@ def test_a_gpu_build_compiles_the_pinned_engine_with_cuda_and_installs_the_rest_
 
 
 def test_an_ordinary_build_has_no_cuda_in_it() -> None:
-    assert "CUDA" not in dry_run("run")
+    assert "CUDA" not in make("--always-make", "--dry-run", "run")
 
 
 def imported_codes(source: Path) -> Iterator[str]:

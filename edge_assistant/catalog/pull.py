@@ -57,7 +57,9 @@ class Puller:
         if not missing:
             return
         try:
-            self._models.mkdir(parents=True, exist_ok=True)
+            # The folder above is the state of this device, which nobody else should look into.
+            self._models.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._models.mkdir(exist_ok=True)
             with pulling_alone(self._models, self._progress.note):
                 for model in missing:
                     if model_state(model, self._models) != "installed":  # another puller may have been first
