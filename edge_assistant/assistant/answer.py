@@ -1,0 +1,263 @@
+"""The work behind one turn: store the message, wait for its place, ask the model, store the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Literal
+
+from edge_assistant.assistant.events import (
+    PromptAdvanced,
+    TextDelta,
+    Timings,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+)
+from edge_assistant.assistant.recorded import recorded_events
+from edge_assistant.assistant.request import Request
+from edge_assistant.assistant.rung import ModelRung
+from edge_assistant.assistant.turn import Turn
+from edge_assistant.errors import EdgeError
+from edge_assistant.llm.protocol import Completion, Piece, Progress, Stream
+from edge_assistant.memory.conversation import BeganTurn
+from edge_assistant.memory.conversations import Conversations
+
+logger = logging.getLogger(__name__)
+
+CANCEL_SECONDS = 5.0
+"""How long a model may take to stop; then the turn ends without it."""
+
+DROPPED_NOTICE = "Older messages of this conversation were left out: the model can't read more at once."
+
+Status = Literal["complete", "interrupted", "truncated", "failed"]
+
+_STATUS: dict[str, Status] = {"stop": "complete", "length": "truncated", "cancelled": "interrupted"}
+
+
+class Answer:
+    """Answers one request and tells its turn. `run` once; it ends the turn whatever happens."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        request: Request,
+        conversations: Conversations,
+        rung: ModelRung,
+        previous: Turn | None,
+    ) -> None:
+        self._turn = turn
+        self._request = request
+        self._conversations = conversations
+        self._rung = rung
+        self._previous = previous
+        """The turn before this one in the same session, when it was still going on."""
+        self._scope: asyncio.Timeout | None = None
+        """Set while the work can be stopped; its deadline is the latest end after a stop."""
+        self._stream: Stream | None = None
+        self._pieces: list[str] = []
+        self._token_ids: list[int] = []
+        self._completion: Completion | None = None
+        self._session_ms = 0.0
+        self._first_token_ms = 0.0
+        turn.stop = self._stop
+
+    async def run(self) -> None:
+        """Carry the turn to its end; raises nothing but its own cancellation."""
+        turn = self._turn
+        try:
+            if not await self._begin():
+                return
+            error = await self._work()
+            await self._finish(error)
+        except asyncio.CancelledError:
+            self._fail(EdgeError("SHUTTING_DOWN", "the assistant stopped before it could answer; ask again"))
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge at which a turn's errors are caught
+            self._fail(as_edge_error(error, turn.id))
+        finally:
+            turn.stop = None
+
+    async def _begin(self) -> bool:
+        """Store the message; False when the id is known, whose events the turn then has."""
+        turn, request = self._turn, self._request
+        if self._previous is not None:  # messages are stored in the order in which they came
+            await asyncio.wait([self._previous.accepted])
+        began = await self._store_message(request)
+        if began.new:
+            turn.append(TurnStarted(id=turn.id, seq=1, session=request.session))
+        else:
+            turn.replay(recorded_events(began.turn))
+        turn.accepted.set_result(None)
+        return began.new
+
+    async def _store_message(self, request: Request) -> BeganTurn:
+        arguments = (request.id, request.session, request.principal.id, request.text)
+        try:
+            return await self._conversations.begin_turn(*arguments)
+        except EdgeError as error:
+            if error.code != "SESSION_NOT_FOUND":
+                raise
+        await self._conversations.ensure_session(request.session, request.principal.id)
+        return await self._conversations.begin_turn(*arguments)
+
+    async def _work(self) -> EdgeError | None:
+        """Wait and generate until the end, a stop, or the error that is returned."""
+        if self._turn.stopping:
+            return None
+        try:
+            async with asyncio.timeout(None) as self._scope:
+                if self._previous is not None:
+                    await self._previous.wait()
+                self._session_ms = self._elapsed_ms()
+                await self._generate()
+        except Exception as error:  # noqa: BLE001 - what was said so far is stored all the same
+            if isinstance(error, TimeoutError) and self._turn.stopping:
+                return None
+            return as_edge_error(error, self._turn.id)
+        finally:
+            self._scope = None
+        return None
+
+    async def _generate(self) -> None:
+        request = self._request
+        generation = await self._rung.generation(
+            request.id, request.session, request.text, request.tokens_per_second
+        )
+        self._stream = stream = self._rung.model.generate(generation)
+        try:
+            async for item in stream:
+                self._take(item)
+        finally:
+            self._completion = stream.completion
+            if stream.completion is None:  # nobody listens any more
+                with contextlib.suppress(EdgeError):
+                    await stream.cancel()
+
+    def _take(self, item: Progress | Piece) -> None:
+        turn = self._turn
+        if isinstance(item, Progress):
+            turn.append(PromptAdvanced(id=turn.id, seq=turn.seq + 1, done=item.done, total=item.total))
+            return
+        self._token_ids += item.token_ids
+        if item.text:
+            self._first_token_ms = self._first_token_ms or self._elapsed_ms()
+            self._pieces.append(item.text)
+            turn.append(TextDelta(id=turn.id, seq=turn.seq + 1, text=item.text, at=item.emitted_at))
+
+    async def _stop(self) -> None:
+        """Make `_work` end soon: at once while it waits, else when the model has stopped."""
+        if self._scope is None:
+            return  # not begun, then it looks at `stopping`; or over
+        now = asyncio.get_running_loop().time()
+        if self._stream is None:
+            self._scope.reschedule(now)
+            return
+        self._scope.reschedule(now + CANCEL_SECONDS)
+        with contextlib.suppress(EdgeError):
+            await self._stream.cancel()
+
+    async def _finish(self, error: EdgeError | None) -> None:
+        """Store the answer, then tell it."""
+        turn = self._turn
+        text, token_ids, status = self._result(error)
+        timings, usage, route = self._timings(), self._usage(), self._rung.route
+        await self._conversations.finish_turn(
+            turn.id, text, token_ids, route.model, status,
+            route=route, timings=timings, usage=usage, error_code=error.code if error else None,
+        )  # fmt: skip
+        notice = await self._drop_turns()
+        _log(turn, status, text, timings)
+        if error is not None or status == "failed":
+            self._fail(error or EdgeError("INTERNAL", "the answer failed; ask again"))
+            return
+        turn.append(
+            TurnFinished(
+                id=turn.id,
+                seq=turn.seq + 1,
+                text=text,
+                status=status,
+                route=route,
+                timings=timings,
+                usage=usage,
+                notice=notice,
+            )
+        )
+
+    def _result(self, error: EdgeError | None) -> tuple[str, tuple[int, ...], Status]:
+        """Return text, token ids and status to store; ids never stand without their whole text."""
+        text, done = "".join(self._pieces), self._completion
+        status: Status = _STATUS[done.reason] if done else "interrupted"
+        heard = self._turn.heard_characters
+        if heard is not None and heard < len(text):
+            return text[: max(heard, 0)].rstrip(), (), "interrupted"
+        ids = (done and done.token_ids) or tuple(self._token_ids)
+        return text, ids if text else (), "failed" if error else status
+
+    async def _drop_turns(self) -> str:
+        """Start later prompts after the turns that did not fit; return what to tell about it."""
+        dropped = self._completion.dropped_turns if self._completion else 0
+        if not dropped:
+            return ""
+        try:
+            await self._conversations.drop_turns(self._turn.session, dropped)
+        except EdgeError as error:  # the answer is stored; the next turn will drop again
+            logger.warning("turn %s: can't drop %d old turns: %s", self._turn.id, dropped, error.code)
+        return DROPPED_NOTICE
+
+    def _timings(self) -> Timings:
+        model_ms = self._completion.queue_ms if self._completion else 0.0
+        return Timings(
+            queue_ms=round(self._session_ms + model_ms, 2),
+            first_token_ms=self._first_token_ms,
+            total_ms=self._elapsed_ms(),
+        )
+
+    def _usage(self) -> Usage:
+        done = self._completion
+        if done is None:
+            return Usage(completion_tokens=len(self._token_ids))
+        return Usage(
+            prompt_tokens=done.prompt_tokens,
+            cached_tokens=done.cached_tokens,
+            completion_tokens=done.completion_tokens,
+        )
+
+    def _fail(self, error: EdgeError) -> None:
+        """End the turn with an error; the one who started it gets it too when it never began."""
+        turn = self._turn
+        if not turn.finished:
+            turn.append(
+                TurnFailed(
+                    id=turn.id,
+                    seq=turn.seq + 1,
+                    code=error.code,
+                    message=error.message,
+                    retry_after=error.retry_after,
+                )
+            )
+        if not turn.accepted.done():
+            turn.accepted.set_exception(error)
+            turn.accepted.exception()  # nobody may be there to hear it
+
+    def _elapsed_ms(self) -> float:
+        return round((time.monotonic() - self._turn.created) * 1000, 2)
+
+
+def as_edge_error(error: Exception, turn_id: str) -> EdgeError:
+    """Return `error` as people may see it; what isn't meant for them goes to the log."""
+    if isinstance(error, EdgeError):
+        logger.info("turn %s: %s", turn_id, error.code)
+        return error
+    logger.error("turn %s: unexpected %s", turn_id, type(error).__name__, exc_info=error)
+    return EdgeError("INTERNAL", "something went wrong inside the assistant: its log names the place")
+
+
+def _log(turn: Turn, status: Status, text: str, timings: Timings) -> None:
+    logger.info(
+        "turn %s: %s, %d characters, queue %.0f ms, first token %.0f ms, total %.0f ms",
+        turn.id, status, len(text), timings.queue_ms, timings.first_token_ms, timings.total_ms,
+    )  # fmt: skip

@@ -1,0 +1,223 @@
+"""The one way a turn is answered. Frontends start turns, watch them, leave and come back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+from edge_assistant.assistant.answer import CANCEL_SECONDS, Answer
+from edge_assistant.assistant.recorded import recorded_events
+from edge_assistant.assistant.request import Principal, Request
+from edge_assistant.assistant.rung import ModelRung
+from edge_assistant.assistant.text import clean_text
+from edge_assistant.assistant.turn import Turn
+from edge_assistant.config import Config
+from edge_assistant.errors import BusyError, EdgeError
+from edge_assistant.llm.protocol import LanguageModel
+from edge_assistant.memory.conversations import Conversations
+
+logger = logging.getLogger(__name__)
+
+WAITING_PER_SESSION = 8
+WAITING = 64
+"""Turns that may wait for a session or for the model, besides those that are being answered."""
+
+REMEMBERED = 64
+"""Finished turns whose events are kept piece by piece; older ones are rebuilt from the store."""
+
+PREPARED = 16
+"""Prompts prepared at the same time; more are not worth the reading."""
+
+STORE_SECONDS = 5.0
+"""How long storing may take when the assistant closes, after the model had its time to stop."""
+
+_Line = tuple[str, str]
+"""Principal and session: nobody waits behind a stranger who guessed a session's id."""
+
+
+class Assistant:
+    """Answers requests, each as a turn that it owns until its end."""
+
+    def __init__(self, config: Config, conversations: Conversations, model: LanguageModel) -> None:
+        self.model = model
+        self._conversations = conversations
+        self._rung = ModelRung(config, conversations, model)
+        self._parallel = config.llm.parallel
+        self._turns: dict[str, Turn] = {}
+        self._remembered: deque[str] = deque()
+        self._lines: dict[_Line, list[Turn]] = {}
+        self._tasks: dict[Turn, asyncio.Task[None]] = {}
+        self._preparing: dict[_Line, asyncio.Task[None]] = {}
+        self._closing = False
+        self._turn_seconds = 5.0
+        """Running mean of what a turn takes, for hints when to come back."""
+
+    @property
+    def active(self) -> int:
+        """Turns that are answered or wait."""
+        return len(self._tasks)
+
+    async def start(self, request: Request) -> Turn:
+        """Return the turn of `request` once its message is stored durably.
+
+        The turn then runs to its end whoever watches. Repeating an id returns the known turn and
+        runs nothing, whatever the text. Raises `UsageError` TEXT_EMPTY, TEXT_TOO_LONG, BAD_ID;
+        SESSION_NOT_FOUND, TURN_NOT_FOUND when an id is somebody else's; `BusyError` BUSY or
+        SHUTTING_DOWN with `retry_after`; `StoreError` when the message can't be stored.
+        """
+        turn = self._known(request.id, request.principal)
+        turn = turn or self._admit(msgspec.structs.replace(request, text=clean_text(request.text)))
+        await asyncio.shield(turn.accepted)
+        return turn
+
+    async def turn(self, turn_id: str, principal: Principal) -> Turn | None:
+        """Return a turn of `principal`, running or finished, or None when there is none.
+
+        A turn that is no longer remembered is rebuilt from the store, see `Turn.events`.
+        """
+        try:
+            turn = self._known(turn_id, principal)
+        except EdgeError:
+            return None
+        if turn is not None:
+            return turn
+        stored = await self._conversations.turn(turn_id, principal.id)
+        if stored is None:
+            return None
+        turn = Turn(stored.turn_id, stored.session, principal)
+        turn.replay(recorded_events(stored))
+        turn.accepted.set_result(None)
+        return turn
+
+    async def prepare(self, session: str, principal: Principal, partial_text: str) -> None:
+        """Let the model read ahead what will probably be asked; returns at once and never fails.
+
+        A newer call for the same session replaces the older, a turn of the session ends it.
+        """
+        line = (principal.id, session)
+        self._stop_preparing(line)
+        if self._closing or line in self._lines or len(self._preparing) >= PREPARED:
+            return
+        task = asyncio.create_task(self._prepare(session, principal, partial_text), name=f"prepare-{session}")
+        self._preparing[line] = task
+        task.add_done_callback(lambda done: self._prepared(line, done))
+
+    async def forget_session(self, session: str, principal: Principal) -> None:
+        """Erase a session: its running turns end, its rows, events and KV go.
+
+        Raises SESSION_NOT_FOUND when it isn't there or is somebody else's.
+        """
+        line = (principal.id, session)
+        self._stop_preparing(line)
+        turns = list(self._lines.get(line, ()))
+        await asyncio.gather(*(turn.cancel() for turn in reversed(turns)))
+        await asyncio.gather(*(turn.wait() for turn in turns))
+        await self._conversations.delete_session(session, principal.id)
+        for turn in [turn for turn in self._turns.values() if _of(turn) == line and turn.finished]:
+            self._turns.pop(turn.id)
+        try:
+            await self.model.forget(session)
+        except EdgeError as error:  # the key is gone with the row: what is left is noise
+            logger.warning("session %s: the model can't forget now: %s", session, error.code)
+
+    async def close(self) -> None:
+        """Interrupt what runs, store how far it got, and let nothing new begin."""
+        self._closing = True
+        for line in list(self._preparing):
+            self._stop_preparing(line)
+        tasks = list(self._tasks.values())
+        for turn in reversed(list(self._tasks)):
+            await _bounded(turn.cancel())
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCEL_SECONDS + STORE_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _known(self, turn_id: str, principal: Principal) -> Turn | None:
+        turn = self._turns.get(turn_id)
+        if turn is not None and turn.principal.id != principal.id:
+            raise EdgeError("TURN_NOT_FOUND", "there is no such turn; send the message under a new id")
+        return turn
+
+    def _admit(self, request: Request) -> Turn:
+        """Put a request into its session's line; raises `BusyError`."""
+        line = (request.principal.id, request.session)
+        waiting = self._lines.get(line, [])
+        self._check_room(len(waiting))
+        self._stop_preparing(line)
+        turn = Turn(request.id, request.session, request.principal)
+        previous = waiting[-1] if waiting else None
+        answer = Answer(turn, request, self._conversations, self._rung, previous)
+        self._turns[turn.id] = turn
+        self._lines.setdefault(line, []).append(turn)
+        task = asyncio.create_task(answer.run(), name=f"turn-{turn.id}")
+        self._tasks[turn] = task
+        task.add_done_callback(lambda _: self._ended(turn))
+        return turn
+
+    def _check_room(self, in_session: int) -> None:
+        if self._closing:
+            raise BusyError("SHUTTING_DOWN", "the assistant is stopping; try again soon", retry_after=10)
+        if in_session > WAITING_PER_SESSION:
+            after = self._turn_seconds
+            message = f"{in_session} messages of this conversation are waiting; send the next one later"
+        elif len(self._tasks) >= WAITING + self._parallel:
+            after = self._turn_seconds * WAITING / self._parallel
+            message = "too many people ask at once; try again later"
+        else:
+            return
+        raise BusyError("BUSY", message, retry_after=float(max(1, round(min(after, 60)))))
+
+    def _ended(self, turn: Turn) -> None:
+        """Remember a finished turn for those who come back; forget a refused one."""
+        del self._tasks[turn]
+        line = self._lines[_of(turn)]
+        line.remove(turn)
+        if not line:
+            del self._lines[_of(turn)]
+        if not turn.accepted.done() or turn.accepted.exception() is not None:
+            self._turns.pop(turn.id, None)
+            return
+        self._turn_seconds += (time.monotonic() - turn.created - self._turn_seconds) / 8
+        self._remembered.append(turn.id)
+        if len(self._remembered) > REMEMBERED:
+            self._turns.pop(self._remembered.popleft(), None)
+
+    async def _prepare(self, session: str, principal: Principal, text: str) -> None:
+        try:
+            await self._conversations.session(session, principal.id)
+            generation = await self._rung.generation(f"prepare-{session}", session, clean_text(text))
+            await self.model.prepare(generation)
+        except EdgeError as error:
+            logger.debug("session %s: nothing prepared: %s", session, error.code)
+
+    def _stop_preparing(self, line: _Line) -> None:
+        task = self._preparing.pop(line, None)
+        if task is not None:
+            task.cancel()
+
+    def _prepared(self, line: _Line, task: asyncio.Task[None]) -> None:
+        if self._preparing.get(line) is task:
+            del self._preparing[line]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("preparing failed: %s", type(error).__name__, exc_info=error)
+
+
+def _of(turn: Turn) -> _Line:
+    return turn.principal.id, turn.session
+
+
+async def _bounded(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for a request to stop, but not for a model that doesn't even take it."""
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await work
+    except TimeoutError:
+        logger.warning("the model takes no request to stop")
