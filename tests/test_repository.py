@@ -42,7 +42,7 @@ def tracked_files() -> list[Path]:
 
 
 def make(*arguments: str) -> str:
-    """What make prints; the tests may themselves run under a make whose variables are none of our business."""
+    """What make prints, without the variables of a make that these tests may run under."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     for name in ("ARGS", "CUDA", "CMAKE_ARGS", "PYTHON"):
         kept.pop(name, None)
