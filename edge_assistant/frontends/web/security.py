@@ -60,8 +60,9 @@ class Gate:
 
 
 def needs_own_origin(request: web.Request) -> bool:
-    """Return whether this request does or reveals something, unlike loading the page."""
-    return request.method not in {"GET", "HEAD"} or request.path.startswith("/api/")
+    """Return whether this request does or reveals something, unlike loading the empty page."""
+    shell = request.path in {"/", "/favicon.ico", "/healthz"} or request.path.startswith("/static/")
+    return not shell or request.method not in {"GET", "HEAD"}
 
 
 def comes_from_own_page(request: web.Request) -> bool:

@@ -91,7 +91,7 @@ class WebServer:
         return f"{self.url}/#signin={self._sign_ins.new_link_token()}"
 
     async def stop(self) -> None:
-        """Stop listening and close every connection within three seconds; running turns go on."""
+        """Stop listening and close every connection within four seconds; running turns go on."""
         if self._runner is None or self._site is None:
             return
         await self._site.stop()

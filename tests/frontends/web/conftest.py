@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from edge_assistant.config.schema import WebSettings
+from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.server import WebServer
 from edge_assistant.frontends.web.signins import SignIns
 from edge_assistant.frontends.web.ws import Limits
@@ -133,11 +134,11 @@ async def serve(
 ) -> AsyncIterator[Callable[..., Any]]:
     sites: list[Site] = []
 
-    async def start(limits: Limits | None = None, **settings: Any) -> Site:
+    async def start(limits: Limits | None = None, answers: Assistant = assistant, **settings: Any) -> Site:
         status = [ModelStatus(name="scripted", phase="ready", context=512)]
         server = WebServer(
             WebSettings(**{"port": 0, **settings}),
-            settings.pop("assistant", assistant),
+            answers,
             conversations,
             sign_ins,
             lambda: status[0],

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import gzip
+import re
 
 import aiohttp
 import pytest
 
+from edge_assistant.frontends.web.pages import Pages
 from tests.frontends.web.conftest import PAGE
 
 
@@ -60,3 +62,17 @@ async def test_head_tells_the_size_only(site):
 async def test_nothing_else_is_served(site, path):
     async with site.client() as browser, browser.get(path) as response:
         assert response.status == 404
+
+
+async def test_the_shipped_page_is_small_and_whole():
+    pages = Pages()
+    assert sum(len(asset.compressed) for asset in pages._assets.values()) <= 120_000
+    html = pages._assets["index.html"].plain.decode()
+    scripts = b"".join(asset.plain for name, asset in pages._assets.items() if name.endswith(".js")).decode()
+    named = {*re.findall(r'"/static/([^"]+)"', html), *re.findall(r'from "\./([^"]+)"', scripts)}
+    assert named
+    assert named <= pages._assets.keys()
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", html), "nothing comes from another host"
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", html), (
+        "the policy refuses inline code"
+    )
