@@ -44,8 +44,8 @@ class Daemon:
 
     @property
     def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
+        """The daemon itself, also when it was started by another command such as strace."""
+        return int(re.findall(r"ready: process (\d+)", self.log)[-1])
 
     @property
     def url(self) -> str:
@@ -74,14 +74,14 @@ class Daemon:
         """Ask it to end as systemd does, and return its exit code."""
         self._note_processes()
         assert self.process is not None
-        self.process.terminate()
+        os.kill(self.pid, signal.SIGTERM)
         return self.process.wait(STOP_SECONDS)
 
     def kill(self) -> None:
         """End it as a power cut does."""
         self._note_processes()
         assert self.process is not None
-        self.process.kill()
+        os.kill(self.pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
 
     def restart(self) -> None:
@@ -99,19 +99,18 @@ class Daemon:
 
     def clean_up(self) -> None:
         """End everything of it, whatever the test did."""
-        if not self.ended:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self._note_processes()
-            with contextlib.suppress(subprocess.TimeoutExpired):
+        if self.process is not None and not self.ended:
+            self._note_processes()
+            with contextlib.suppress(subprocess.TimeoutExpired, IndexError):
                 self.stop()
-            if not self.ended:
-                self.kill()
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
         for each in self.left_processes():
             each.send_signal(signal.SIGKILL)
         self._log.unlink(missing_ok=True)
 
     def _note_processes(self) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
             self._seen.update({each.pid: each for each in self.workers})
 
     def link(self) -> str:

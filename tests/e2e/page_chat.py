@@ -96,4 +96,4 @@ class ChatPage:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, "it never came to hold"
-            time.sleep(0.02)
+            time.sleep(0.1)

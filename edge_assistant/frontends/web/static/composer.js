@@ -17,7 +17,6 @@ export class Composer {
     this.field.addEventListener("input", () => this.edited());
     this.field.addEventListener("keydown", (event) => this.pressed(event));
     this.stopButton.addEventListener("click", () => this.stop());
-    this.edited();
   }
 
   get text() {
