@@ -176,7 +176,8 @@ def build_model(config: Config, paths: Paths) -> OwnedModel:
     if config.llm.engine == "openai":
         from edge_assistant.llm.openai_remote import RemoteModel
 
-        return RemoteModel(config.llm.url, config.llm.remote_model, secret("llm_api_key") or "")
+        name = config.llm.remote_model
+        return RemoteModel(name, url=config.llm.url, model=name, api_key=secret("llm_api_key") or "")
     from edge_assistant.llm.unavailable import UnavailableModel
 
     try:

@@ -1,4 +1,4 @@
-"""The work behind one turn: store the message, wait for its place, ask the model, store the answer."""
+"""The work behind one turn: store the message, wait for its place, climb the ladder, store the answer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ import time
 from typing import Literal
 
 from edge_assistant.assistant.events import (
+    ContextRetrieved,
     PromptAdvanced,
+    Source,
     TextDelta,
     Timings,
     TurnFailed,
     TurnFinished,
     TurnStarted,
     Usage,
+)
+from edge_assistant.assistant.ladder import (
+    Extensions,
+    Question,
+    QuickAnswer,
+    cited,
+    first_answer,
+    retrieve,
+    tell,
 )
 from edge_assistant.assistant.recorded import recorded_events
 from edge_assistant.assistant.request import Request
@@ -47,21 +58,30 @@ class Answer:
         request: Request,
         conversations: Conversations,
         rung: ModelRung,
+        extensions: Extensions,
+        *,
         previous: Turn | None,
     ) -> None:
         self._turn = turn
         self._request = request
         self._conversations = conversations
         self._rung = rung
+        self._extensions = extensions
+        self._question = Question(request, turn)
+        self._route = rung.route
+        self._sources: tuple[Source, ...] = ()
         self._previous = previous
         """The turn before this one in the same session, when it was still going on."""
         self._scope: asyncio.Timeout | None = None
         """Set while the work can be stopped; its deadline is the latest end after a stop."""
         self._stream: Stream | None = None
+        self._quick = False
+        """Whether a rung below the model answered."""
         self._pieces: list[str] = []
         self._token_ids: list[int] = []
         self._completion: Completion | None = None
         self._session_ms = 0.0
+        self._retrieve_ms = 0.0
         self._first_token_ms = 0.0
         turn.stop = self._stop
 
@@ -73,6 +93,7 @@ class Answer:
                 return
             error = await self._work()
             await self._finish(error)
+            await self._tell_listeners()
         except asyncio.CancelledError:
             self._fail(EdgeError("SHUTTING_DOWN", "the assistant stopped before it could answer; ask again"))
             raise
@@ -80,6 +101,11 @@ class Answer:
             self._fail(as_edge_error(error, turn.id))
         finally:
             turn.stop = None
+
+    @property
+    def read_notes(self) -> bool:
+        """Whether the model read what was retrieved, which later prompts don't hold."""
+        return bool(self._question.passages) and self._stream is not None
 
     async def _begin(self) -> bool:
         """Store the message; False when the id is known, whose events the turn then has."""
@@ -113,7 +139,7 @@ class Answer:
                 if self._previous is not None:
                     await self._previous.wait()
                 self._session_ms = self._elapsed_ms()
-                await self._generate()
+                await self._climb()
         except Exception as error:  # noqa: BLE001 - what was said so far is stored all the same
             if isinstance(error, TimeoutError) and self._turn.stopping:
                 return None
@@ -122,10 +148,39 @@ class Answer:
             self._scope = None
         return None
 
+    async def _climb(self) -> None:
+        """Let the first rung that can answer do so; the model answers when no other does."""
+        question, extensions = self._question, self._extensions
+        quick = await first_answer(extensions.intents, question)
+        if quick is None:
+            await self._retrieve()
+            quick = await first_answer(extensions.extractive, question)
+        if quick is None:
+            await self._generate()
+        else:
+            self._say(quick)
+
+    async def _retrieve(self) -> None:
+        if not self._extensions.sources:
+            return
+        before, turn = self._elapsed_ms(), self._turn
+        self._question.passages = await retrieve(self._extensions.sources, self._question)
+        self._retrieve_ms = round(self._elapsed_ms() - before, 2)
+        self._sources = cited(self._question.passages)
+        if self._sources:
+            turn.append(ContextRetrieved(id=turn.id, seq=turn.seq + 1, items=self._sources))
+
+    def _say(self, quick: QuickAnswer) -> None:
+        turn = self._turn
+        self._quick, self._route = True, quick.route
+        self._first_token_ms = self._elapsed_ms()
+        self._pieces.append(quick.text)
+        turn.append(TextDelta(id=turn.id, seq=turn.seq + 1, text=quick.text, at=time.monotonic()))
+
     async def _generate(self) -> None:
         request = self._request
         generation = await self._rung.generation(
-            request.id, request.session, request.text, request.tokens_per_second
+            request.id, request.session, request.text, request.tokens_per_second, self._question.passages
         )
         self._stream = stream = self._rung.model.generate(generation)
         try:
@@ -164,12 +219,12 @@ class Answer:
         """Store the answer, then tell it."""
         turn = self._turn
         text, token_ids, status = self._result(error)
-        timings, usage, route = self._timings(), self._usage(), self._rung.route
+        timings, usage, route = self._timings(), self._usage(), self._route
         await self._conversations.finish_turn(
-            turn.id, text, token_ids, route.model, status,
-            route=route, timings=timings, usage=usage, error_code=error.code if error else None,
+            turn.id, text, token_ids, route.model, status, route=route, timings=timings, usage=usage,
+            sources=self._sources, error_code=error.code if error else None,
         )  # fmt: skip
-        notice = await self._drop_turns()
+        await self._drop_turns()
         _log(turn, status, text, timings)
         if error is not None or status == "failed":
             self._fail(error or EdgeError("INTERNAL", "the answer failed; ask again"))
@@ -183,35 +238,42 @@ class Answer:
                 route=route,
                 timings=timings,
                 usage=usage,
-                notice=notice,
+                sources=self._sources,
+                notice=" ".join(self._question.notices),
             )
         )
+
+    async def _tell_listeners(self) -> None:
+        answer = self._turn.last
+        if isinstance(answer, TurnFinished):
+            await tell(self._extensions.listeners, self._request, answer)
 
     def _result(self, error: EdgeError | None) -> tuple[str, tuple[int, ...], Status]:
         """Return text, token ids and status to store; ids never stand without their whole text."""
         text, done = "".join(self._pieces), self._completion
-        status: Status = _STATUS[done.reason] if done else "interrupted"
+        status: Status = _STATUS[done.reason] if done else "complete" if self._quick else "interrupted"
         heard = self._turn.heard_characters
         if heard is not None and heard < len(text):
             return text[: max(heard, 0)].rstrip(), (), "interrupted"
         ids = (done and done.token_ids) or tuple(self._token_ids)
         return text, ids if text else (), "failed" if error else status
 
-    async def _drop_turns(self) -> str:
-        """Start later prompts after the turns that did not fit; return what to tell about it."""
+    async def _drop_turns(self) -> None:
+        """Start later prompts after the turns that did not fit, and tell that."""
         dropped = self._completion.dropped_turns if self._completion else 0
         if not dropped:
-            return ""
+            return
+        self._question.notices.append(DROPPED_NOTICE)
         try:
             await self._conversations.drop_turns(self._turn.session, dropped)
         except EdgeError as error:  # the answer is stored; the next turn will drop again
             logger.warning("turn %s: can't drop %d old turns: %s", self._turn.id, dropped, error.code)
-        return DROPPED_NOTICE
 
     def _timings(self) -> Timings:
         model_ms = self._completion.queue_ms if self._completion else 0.0
         return Timings(
             queue_ms=round(self._session_ms + model_ms, 2),
+            retrieve_ms=self._retrieve_ms,
             first_token_ms=self._first_token_ms,
             total_ms=self._elapsed_ms(),
         )

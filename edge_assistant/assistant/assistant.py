@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from edge_assistant.assistant.answer import CANCEL_SECONDS, Answer
+from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.assistant.recorded import recorded_events
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.assistant.rung import ModelRung
@@ -44,8 +46,15 @@ _Line = tuple[str, str]
 class Assistant:
     """Answers requests, each as a turn that it owns until its end."""
 
-    def __init__(self, config: Config, conversations: Conversations, model: LanguageModel) -> None:
+    def __init__(
+        self,
+        config: Config,
+        conversations: Conversations,
+        model: LanguageModel,
+        extensions: Extensions = Extensions(),  # noqa: B008 - it never changes
+    ) -> None:
         self.model = model
+        self._extensions = extensions
         self._conversations = conversations
         self._rung = ModelRung(config, conversations, model)
         self._parallel = config.llm.parallel
@@ -104,9 +113,7 @@ class Assistant:
         self._stop_preparing(line)
         if self._closing or line in self._lines or len(self._preparing) >= PREPARED:
             return
-        task = asyncio.create_task(self._prepare(session, principal, partial_text), name=f"prepare-{session}")
-        self._preparing[line] = task
-        task.add_done_callback(lambda done: self._prepared(line, done))
+        self._begin_preparing(line, self._prepare(session, principal, partial_text))
 
     async def forget_session(self, session: str, principal: Principal) -> None:
         """Erase a session: its running turns end, its rows, events and KV go.
@@ -154,12 +161,12 @@ class Assistant:
         self._stop_preparing(line)
         turn = Turn(request.id, request.session, request.principal)
         previous = waiting[-1] if waiting else None
-        answer = Answer(turn, request, self._conversations, self._rung, previous)
+        answer = Answer(turn, request, self._conversations, self._rung, self._extensions, previous=previous)
         self._turns[turn.id] = turn
         self._lines.setdefault(line, []).append(turn)
         task = asyncio.create_task(answer.run(), name=f"turn-{turn.id}")
         self._tasks[turn] = task
-        task.add_done_callback(lambda _: self._ended(turn))
+        task.add_done_callback(lambda _: self._ended(turn, answer))
         return turn
 
     def _check_room(self, in_session: int) -> None:
@@ -175,7 +182,7 @@ class Assistant:
             return
         raise BusyError("BUSY", message, retry_after=float(max(1, round(min(after, 60)))))
 
-    def _ended(self, turn: Turn) -> None:
+    def _ended(self, turn: Turn, answer: Answer) -> None:
         """Remember a finished turn for those who come back; forget a refused one."""
         del self._tasks[turn]
         line = self._lines[_of(turn)]
@@ -189,6 +196,8 @@ class Assistant:
         self._remembered.append(turn.id)
         if len(self._remembered) > REMEMBERED:
             self._turns.pop(self._remembered.popleft(), None)
+        if answer.read_notes and not (self._closing or _of(turn) in self._lines):
+            self._begin_preparing(_of(turn), self._refresh(turn.session))
 
     async def _prepare(self, session: str, principal: Principal, text: str) -> None:
         try:
@@ -197,6 +206,16 @@ class Assistant:
             await self.model.prepare(generation)
         except EdgeError as error:
             logger.debug("session %s: nothing prepared: %s", session, error.code)
+
+    async def _refresh(self, session: str) -> None:
+        """Read the newest turn again without its notes, so that the next question need not wait for it."""
+        with contextlib.suppress(EdgeError):
+            await self.model.prepare(await self._rung.generation(f"refresh-{session}", session, ""))
+
+    def _begin_preparing(self, line: _Line, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"prepare-{line[1]}")
+        self._preparing[line] = task
+        task.add_done_callback(lambda done: self._prepared(line, done))
 
     def _stop_preparing(self, line: _Line) -> None:
         task = self._preparing.pop(line, None)

@@ -38,12 +38,34 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that an answer stands on, as it is listed below it."""
+
+    n: int
+    """The number by which an answer cites it, from 1."""
+    kind: Literal["memory", "document"]
+    source: str
+    """Id of the memory or document."""
+    title: str = ""
+    where: str = ""
+    """Place within it, such as `page 3`."""
+    url: str = ""
+
+
 class TurnStarted(msgspec.Struct, frozen=True, tag="turn.started", tag_field="type", kw_only=True):
     """The request is accepted and the user's message is stored durably."""
 
     id: str
     seq: int
     session: str
+
+
+class ContextRetrieved(msgspec.Struct, frozen=True, tag="sources", tag_field="type", kw_only=True):
+    """What was found for this question, before the answer begins."""
+
+    id: str
+    seq: int
+    items: tuple[Source, ...]
 
 
 class PromptAdvanced(msgspec.Struct, frozen=True, tag="prompt.progress", tag_field="type", kw_only=True):
@@ -74,6 +96,8 @@ class TurnFinished(msgspec.Struct, frozen=True, tag="turn.finished", tag_field="
     route: Route
     timings: Timings
     usage: Usage
+    sources: tuple[Source, ...] = ()
+    """What the answer stands on; it cites them by number."""
     notice: str = ""
     """One line for the person, such as that old turns were left out; usually empty."""
 
@@ -88,4 +112,4 @@ class TurnFailed(msgspec.Struct, frozen=True, tag="turn.failed", tag_field="type
     retry_after: float | None = None
 
 
-Event = TurnStarted | PromptAdvanced | TextDelta | TurnFinished | TurnFailed
+Event = TurnStarted | ContextRetrieved | PromptAdvanced | TextDelta | TurnFinished | TurnFailed

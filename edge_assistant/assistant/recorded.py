@@ -12,6 +12,7 @@ import msgspec
 from edge_assistant.assistant.events import (
     Event,
     Route,
+    Source,
     TextDelta,
     Timings,
     TurnFailed,
@@ -44,6 +45,7 @@ def _last(turn: StoredTurn, seq: int) -> Event:
         route=_struct(turn.route, Route) or Route(rung="local", model=turn.model, reason="stopped early"),
         timings=_struct(turn.timings, Timings) or Timings(),
         usage=_struct(turn.usage, Usage) or Usage(),
+        sources=msgspec.convert(turn.sources, tuple[Source, ...]),
     )
 
 

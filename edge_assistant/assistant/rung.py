@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge_assistant.assistant.events import Route
+from edge_assistant.assistant.ladder import Passage
 from edge_assistant.assistant.personas import system_prompt
 from edge_assistant.assistant.prompt import build_messages
 from edge_assistant.config import Config
@@ -40,13 +43,18 @@ class ModelRung:
         return Route(rung="peer", model=self.name, reason="llm.engine names a server that answers everything")
 
     async def generation(
-        self, generation_id: str, session: str, text: str, tokens_per_second: float = BACKGROUND
+        self,
+        generation_id: str,
+        session: str,
+        text: str,
+        tokens_per_second: float = BACKGROUND,
+        passages: Sequence[Passage] = (),
     ) -> Generation:
         """Return what to ask the model for `text` in a session; raises SESSION_NOT_FOUND."""
         history = await self._conversations.history(session)
         return Generation(
             id=generation_id,
-            messages=build_messages(self._system, history, text, self.name),
+            messages=build_messages(self._system, history, text, self.name, passages),
             sampling=self._sampling,
             conversation=session,
             snapshot_key=await self._conversations.snapshot_key(session),

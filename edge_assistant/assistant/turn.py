@@ -44,6 +44,11 @@ class Turn:
         return bool(self._events) and isinstance(self._events[-1], FinalEvent)
 
     @property
+    def last(self) -> Event | None:
+        """The newest event; None before the first."""
+        return self._events[-1] if self._events else None
+
+    @property
     def seq(self) -> int:
         """Number of the newest event; 0 before the first."""
         return len(self._events)

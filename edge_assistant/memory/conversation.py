@@ -38,6 +38,8 @@ class StoredTurn(msgspec.Struct, frozen=True, kw_only=True):
     route: dict[str, Any] | None = None
     timings: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
+    sources: tuple[dict[str, Any], ...] = ()
+    """What the answer stands on, structs of `assistant.events` as plain dictionaries."""
     error_code: str | None = None
     created_at: float
     finished_at: float | None = None

@@ -20,7 +20,7 @@ TITLE_SOURCE_CHARACTERS = 2000
 
 TURN_COLUMNS = (
     "id, session, status, user_text, answer_text, token_ids, model, route, timings, usage, "
-    "error_code, created_at, finished_at"
+    "error_code, created_at, finished_at, sources"
 )
 
 
@@ -89,7 +89,7 @@ def session_of(row: Sequence[Any]) -> Session:
 def turn_of(row: Sequence[Any]) -> StoredTurn:
     """Return the turn in a row of TURN_COLUMNS."""
     turn_id, session, status, user_text, answer_text, ids, model, route, timings, usage, *rest = row
-    error_code, created_at, finished_at = rest
+    error_code, created_at, finished_at, sources = rest
     return StoredTurn(
         turn_id=turn_id,
         session=session,
@@ -101,6 +101,7 @@ def turn_of(row: Sequence[Any]) -> StoredTurn:
         route=_details(route),
         timings=_details(timings),
         usage=_details(usage),
+        sources=() if sources is None else msgspec.json.decode(sources, type=tuple[dict[str, Any], ...]),
         error_code=error_code,
         created_at=created_at,
         finished_at=finished_at,

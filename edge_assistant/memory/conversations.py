@@ -141,22 +141,23 @@ class Conversations:
         route: object | None = None,
         timings: object | None = None,
         usage: object | None = None,
+        sources: Sequence[object] = (),
         error_code: str | None = None,
     ) -> bool:
         """Store how a turn ended; False when it was deleted meanwhile.
 
-        `route`, `timings`, `usage` are structs or dictionaries that JSON can carry.
+        `route`, `timings`, `usage` and each source are structs or dictionaries that JSON can carry.
         """
         now = time.time()
         values = (
             status, storable(text), pack_ids(token_ids), model, pack_details(route), pack_details(timings),
-            pack_details(usage), error_code, now, turn_id,
+            pack_details(usage), pack_details(sources or None), error_code, now, turn_id,
         )  # fmt: skip
 
         def work(db: apsw.Connection) -> bool:
             db.execute(
                 "UPDATE turns SET status = ?, answer_text = ?, token_ids = ?, model = ?, route = ?, "
-                "timings = ?, usage = ?, error_code = ?, finished_at = ? WHERE id = ?",
+                "timings = ?, usage = ?, sources = ?, error_code = ?, finished_at = ? WHERE id = ?",
                 values,
             )
             found = db.changes() > 0

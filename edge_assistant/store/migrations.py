@@ -71,7 +71,12 @@ def create_sign_ins(connection: apsw.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (create_conversations, create_sign_ins)
+def add_sources(connection: apsw.Connection) -> None:
+    """3: what each answer stands on, as JSON; NULL when on nothing but the model."""
+    connection.execute("ALTER TABLE turns ADD COLUMN sources TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_conversations, create_sign_ins, add_sources)
 
 
 def migrate(connection: apsw.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> int:

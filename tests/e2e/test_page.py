@@ -171,7 +171,9 @@ def test_a_draft_survives_a_reload_and_a_new_line_is_not_a_message(chat: ChatPag
     chat.page.keyboard.press("Shift+Enter")
     field.press_sequentially("two")
     high = field.bounding_box()
-    assert low and high and high["height"] > low["height"]
+    assert low
+    assert high
+    assert high["height"] > low["height"]
     chat.page.reload()
     chat.page.wait_for_selector("#app:not([hidden])")
     chat.wait_until(lambda: field.input_value() == "one\ntwo")

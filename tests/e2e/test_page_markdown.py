@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a line of Markdown stands as it is written
 """The page's Markdown: what it draws, and what it never lets through. Drawn by the real modules."""
 
 from __future__ import annotations
