@@ -42,6 +42,10 @@ class ModelError(EdgeError):
     """A model is missing, damaged, or failed while it ran."""
 
 
+class SpeechError(EdgeError):
+    """Ears or mouth can't do what was asked: a device, an engine or their process is missing."""
+
+
 class StoreError(EdgeError):
     """The encrypted store can't be opened, read or written."""
 
