@@ -1,0 +1,20 @@
+"""The benches by name. A new one is a module with `MEASUREMENTS` and a line here."""
+
+from __future__ import annotations
+
+import importlib
+
+from edge_assistant.bench.measurement import Measurement
+
+BENCHES = {
+    "llm": ("edge_assistant.bench.llm", "speed of the model, and how several people share it"),
+    "chat": ("edge_assistant.bench.chat", "start, memory and delivery of the daemon"),
+}
+"""Module and one line of help. Modules are imported when their bench is run."""
+
+
+def find_bench(name: str) -> tuple[Measurement, ...]:
+    """Return the measurements of a bench; `name` is a key of `BENCHES`."""
+    module = importlib.import_module(BENCHES[name][0])
+    measurements: tuple[Measurement, ...] = module.MEASUREMENTS
+    return measurements
