@@ -16,6 +16,7 @@ from edge_assistant.assistant.events import (
     Timings,
     TurnFailed,
     TurnFinished,
+    TurnQueued,
     TurnStarted,
     Usage,
 )
@@ -33,7 +34,7 @@ from edge_assistant.assistant.request import Request
 from edge_assistant.assistant.rung import ModelRung
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import EdgeError
-from edge_assistant.llm.protocol import Completion, Piece, Progress, Stream
+from edge_assistant.llm.protocol import Completion, Generation, Piece, Progress, Stream
 from edge_assistant.memory.conversation import BeganTurn
 from edge_assistant.memory.conversations import Conversations
 
@@ -81,6 +82,7 @@ class Answer:
         self._token_ids: list[int] = []
         self._completion: Completion | None = None
         self._session_ms = 0.0
+        self._place_ms = 0.0
         self._retrieve_ms = 0.0
         self._first_token_ms = 0.0
         turn.stop = self._stop
@@ -178,16 +180,30 @@ class Answer:
         turn.append(TextDelta(id=turn.id, seq=turn.seq + 1, text=quick.text, at=time.monotonic()))
 
     async def _generate(self) -> None:
+        generation = await self._generation()
+        asked = self._elapsed_ms()
+        async with self._rung.place(self._request.principal, generation, self._tell_place):
+            self._place_ms = self._elapsed_ms() - asked
+            await self._follow(generation)
+
+    async def _generation(self) -> Generation:
         request = self._request
-        generation = await self._rung.generation(
+        return await self._rung.generation(
             request.id, request.session, request.text, request.tokens_per_second, self._question.passages
         )
+
+    def _tell_place(self, place: int, wait_seconds: float) -> None:
+        turn, seconds = self._turn, round(wait_seconds, 1)
+        turn.append(TurnQueued(id=turn.id, seq=turn.seq + 1, place=place, wait_seconds=seconds))
+
+    async def _follow(self, generation: Generation) -> None:
         self._stream = stream = self._rung.model.generate(generation)
         try:
             async for item in stream:
                 self._take(item)
         finally:
             self._completion = stream.completion
+            self._rung.learn(generation, stream.completion)
             if stream.completion is None:  # nobody listens any more
                 with contextlib.suppress(EdgeError):
                     await stream.cancel()
@@ -272,7 +288,7 @@ class Answer:
     def _timings(self) -> Timings:
         model_ms = self._completion.queue_ms if self._completion else 0.0
         return Timings(
-            queue_ms=round(self._session_ms + model_ms, 2),
+            queue_ms=round(self._session_ms + self._place_ms + model_ms, 2),
             retrieve_ms=self._retrieve_ms,
             first_token_ms=self._first_token_ms,
             total_ms=self._elapsed_ms(),

@@ -30,6 +30,12 @@ WAITING_PER_SESSION = 8
 WAITING = 64
 """Turns that may wait for a session or for the model, besides those that are being answered."""
 
+WAITING_PER_PERSON = 48
+"""Turns of one person among them: the rest of the line is kept for others."""
+
+LONGEST_HINT_SECONDS = 60.0
+"""Nobody is told to come back later than this: by then much may have changed."""
+
 REMEMBERED = 64
 """Finished turns whose events are kept piece by piece; older ones are rebuilt from the store."""
 
@@ -157,7 +163,7 @@ class Assistant:
         """Put a request into its session's line; raises `BusyError`."""
         line = (request.principal.id, request.session)
         waiting = self._lines.get(line, [])
-        self._check_room(len(waiting))
+        self._check_room(request.principal, len(waiting))
         self._stop_preparing(line)
         turn = Turn(request.id, request.session, request.principal)
         previous = waiting[-1] if waiting else None
@@ -169,18 +175,25 @@ class Assistant:
         task.add_done_callback(lambda _: self._ended(turn, answer))
         return turn
 
-    def _check_room(self, in_session: int) -> None:
+    def _check_room(self, principal: Principal, in_session: int) -> None:
         if self._closing:
             raise BusyError("SHUTTING_DOWN", "the assistant is stopping; try again soon", retry_after=10)
         if in_session > WAITING_PER_SESSION:
             after = self._turn_seconds
             message = f"{in_session} messages of this conversation are waiting; send the next one later"
         elif len(self._tasks) >= WAITING + self._parallel:
-            after = self._turn_seconds * WAITING / self._parallel
+            after = self._rung.wait_seconds
             message = "too many people ask at once; try again later"
+        elif self._asked_by(principal) >= WAITING_PER_PERSON:
+            after = self._rung.wait_seconds
+            message = f"{WAITING_PER_PERSON} of your messages are waiting; send the next one later"
         else:
             return
-        raise BusyError("BUSY", message, retry_after=float(max(1, round(min(after, 60)))))
+        hint = float(max(1, round(min(after, LONGEST_HINT_SECONDS))))
+        raise BusyError("BUSY", message, retry_after=hint)
+
+    def _asked_by(self, principal: Principal) -> int:
+        return sum(turn.principal.id == principal.id for turn in self._tasks)
 
     def _ended(self, turn: Turn, answer: Answer) -> None:
         """Remember a finished turn for those who come back; forget a refused one."""

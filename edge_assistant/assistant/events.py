@@ -60,6 +60,16 @@ class TurnStarted(msgspec.Struct, frozen=True, tag="turn.started", tag_field="ty
     session: str
 
 
+class TurnQueued(msgspec.Struct, frozen=True, tag="turn.queued", tag_field="type", kw_only=True):
+    """Others are answered first: it is number `place` in the line, 1 is next. Told again when it moves up."""
+
+    id: str
+    seq: int
+    place: int
+    wait_seconds: float
+    """Predicted time until the first word."""
+
+
 class ContextRetrieved(msgspec.Struct, frozen=True, tag="sources", tag_field="type", kw_only=True):
     """What was found for this question, before the answer begins."""
 
@@ -112,4 +122,4 @@ class TurnFailed(msgspec.Struct, frozen=True, tag="turn.failed", tag_field="type
     retry_after: float | None = None
 
 
-Event = TurnStarted | ContextRetrieved | PromptAdvanced | TextDelta | TurnFinished | TurnFailed
+Event = TurnStarted | TurnQueued | ContextRetrieved | PromptAdvanced | TextDelta | TurnFinished | TurnFailed

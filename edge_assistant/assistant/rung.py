@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+from edge_assistant.assistant.allowance import Allowance
 from edge_assistant.assistant.events import Route
+from edge_assistant.assistant.forecast import Forecast
 from edge_assistant.assistant.ladder import Passage
 from edge_assistant.assistant.personas import system_prompt
 from edge_assistant.assistant.prompt import build_messages
+from edge_assistant.assistant.queue import FairQueue, Tell
+from edge_assistant.assistant.request import Principal
 from edge_assistant.config import Config
-from edge_assistant.llm.protocol import Generation, LanguageModel, Sampling
+from edge_assistant.errors import BusyError
+from edge_assistant.llm.protocol import Completion, Generation, LanguageModel, Sampling
 from edge_assistant.memory.conversations import Conversations
 
 BACKGROUND = 0.0
@@ -17,7 +24,7 @@ BACKGROUND = 0.0
 
 
 class ModelRung:
-    """A language model with the system prompt and sampling that every answer here uses."""
+    """A language model, the system prompt and sampling of every answer here, and the line before it."""
 
     def __init__(self, config: Config, conversations: Conversations, model: LanguageModel) -> None:
         self.model = model
@@ -29,6 +36,10 @@ class ModelRung:
             max_tokens=min(config.llm.max_tokens, config.llm.context // 2),
             temperature=config.llm.temperature,
         )
+        settings = config.assistant
+        self._allowance = Allowance(per_minute=settings.answers_per_minute, burst=settings.answers_burst)
+        self._queue = FairQueue(config.llm.parallel)
+        self._forecast = Forecast()
 
     @property
     def name(self) -> str:
@@ -41,6 +52,30 @@ class ModelRung:
         if self._local:
             return Route(rung="local", model=self.name, reason="the model on this device answers everything")
         return Route(rung="peer", model=self.name, reason="llm.engine names a server that answers everything")
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long someone who came now would wait for a place."""
+        return self._queue.wait_seconds
+
+    @asynccontextmanager
+    async def place(self, person: Principal, generation: Generation, tell: Tell) -> AsyncIterator[None]:
+        """Hold one of the model's places for the block, after waiting for it in the fair queue.
+
+        Raises RATE_LIMITED with `retry_after` when the person asked too much lately.
+        """
+        wait = self._allowance.take(person.id, time.monotonic())
+        if wait:
+            message = f"you asked a lot lately: try again in {wait:.0f} s"
+            raise BusyError("RATE_LIMITED", message, retry_after=max(1.0, round(wait, 1)))
+        work = self._forecast.work(generation, self.model.status)
+        async with self._queue.place(person.id, work, tell):
+            yield
+
+    def learn(self, generation: Generation, completion: Completion | None) -> None:
+        """Take note of how an answer went, for later predictions."""
+        if completion is not None:
+            self._forecast.learn(generation, completion)
 
     async def generation(
         self,

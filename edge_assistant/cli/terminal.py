@@ -56,6 +56,8 @@ def print_answer(connection: Connection, turn_id: str) -> Message:
                 text = printable(event["text"])
                 print(text, end="", flush=True)
                 printed += text
+            elif event["type"] == "turn.queued":
+                hint.show(f"number {event['place']} in the line, about {event['wait_seconds']:.0f} s …")
             elif event["type"] == "prompt.progress":
                 hint.show(f"reading {event['done']} of {event['total']} tokens …")
     finally:

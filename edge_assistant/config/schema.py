@@ -43,6 +43,10 @@ class AssistantSettings(Section, frozen=True):
     """How it speaks: `default` or a table below `[personas]`."""
     language: Annotated[str, msgspec.Meta(pattern=_LANGUAGE)] = "en"
     """Language of answers and of the page, as `en` or `de-CH`."""
+    answers_per_minute: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 120
+    """Answers of the model that one person may ask for in a minute, in the long run; 0 sets no limit."""
+    answers_burst: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 120
+    """How many of them at once, before that limit counts."""
 
 
 class LlmSettings(Section, frozen=True):

@@ -8,9 +8,23 @@ import pytest
 
 from edge_assistant.assistant import answer
 from edge_assistant.assistant.answer import DROPPED_NOTICE
-from edge_assistant.assistant.assistant import REMEMBERED, WAITING, WAITING_PER_SESSION
-from edge_assistant.assistant.events import PromptAdvanced, TextDelta, TurnFailed, TurnFinished, TurnStarted
-from edge_assistant.assistant.request import OWNER
+from edge_assistant.assistant.assistant import (
+    REMEMBERED,
+    WAITING,
+    WAITING_PER_PERSON,
+    WAITING_PER_SESSION,
+)
+from edge_assistant.assistant.events import (
+    PromptAdvanced,
+    TextDelta,
+    TurnFailed,
+    TurnFinished,
+    TurnQueued,
+    TurnStarted,
+)
+from edge_assistant.assistant.request import OWNER, Principal
+from edge_assistant.config import Config
+from edge_assistant.config.schema import AssistantSettings, LlmSettings
 from edge_assistant.errors import BusyError, EdgeError, ModelError, StoreError
 from edge_assistant.llm.protocol import Progress
 from tests.assistant.conftest import GUEST, ask, watch
@@ -311,8 +325,68 @@ async def test_too_many_waiting_in_one_session_are_refused_with_a_hint(assistant
 async def test_too_many_at_once_are_refused_with_a_hint(assistant, model):
     model.steps = [asyncio.Event()]
     for n in range(WAITING + 4):
+        await assistant.start(ask(f"t{n}", session=f"s{n}", principal=Principal(f"p{n % 4}")))
+    error = await refused(assistant.start(ask("more", session="another")))
+    assert (error.code, error.retry_after >= 1) == ("BUSY", True)
+
+
+async def test_one_person_can_not_fill_the_line_for_everybody(assistant, model):
+    model.steps = [asyncio.Event()]
+    for n in range(WAITING_PER_PERSON):
         await assistant.start(ask(f"t{n}", session=f"s{n}"))
-    assert (await refused(assistant.start(ask("more", session="another")))).code == "BUSY"
+    error = await refused(assistant.start(ask("more", session="another")))
+    assert (error.code, error.retry_after >= 1) == ("BUSY", True)
+    await assistant.start(ask("guest", session="g", principal=GUEST))
+
+
+# --- the line before the model
+
+
+async def test_who_waits_is_told_the_place_and_is_served_before_somebody_else_s_second_question(
+    make_assistant, model
+):
+    assistant = make_assistant(Config(llm=LlmSettings(parallel=1)))
+    gate = asyncio.Event()
+    model.steps = [gate, "yes"]
+    mine = [await assistant.start(ask(f"o{n}", session=f"s{n}")) for n in range(3)]
+    await until(lambda: len(model.generations) == 1)
+    theirs = await assistant.start(ask("g", session="g", principal=GUEST))
+    await until(lambda: theirs.seq == 2)
+    queued = theirs.last
+    assert isinstance(queued, TurnQueued)
+    assert queued.place == 1
+    assert queued.wait_seconds > 0
+    gate.set()
+    await asyncio.gather(*(turn.wait() for turn in (*mine, theirs)))
+    assert [each.id for each in model.generations] == ["o0", "g", "o1", "o2"]
+    places = [event.place for event in await watch(mine[2]) if isinstance(event, TurnQueued)]
+    assert places == [2, 3, 2, 1]
+    assert theirs.last.timings.queue_ms > 0
+
+
+async def test_a_turn_that_is_stopped_while_it_waits_leaves_the_line(make_assistant, model):
+    assistant = make_assistant(Config(llm=LlmSettings(parallel=1)))
+    gate = asyncio.Event()
+    model.steps = [gate, "yes"]
+    turns = [await assistant.start(ask(f"o{n}", session=f"s{n}")) for n in range(3)]
+    await until(lambda: turns[2].seq == 2)
+    await turns[1].cancel()
+    assert (await turns[1].wait()).status == "interrupted"
+    gate.set()
+    await asyncio.gather(*(turn.wait() for turn in turns))
+    assert [each.id for each in model.generations] == ["o0", "o2"]
+
+
+async def test_a_person_who_asked_too_much_is_refused_with_a_hint_and_others_are_not(make_assistant, model):
+    assistant = make_assistant(Config(assistant=AssistantSettings(answers_per_minute=1, answers_burst=1)))
+    assert isinstance(await (await assistant.start(ask("t0"))).wait(), TurnFinished)
+    refused = await (await assistant.start(ask("t1"))).wait()
+    assert isinstance(refused, TurnFailed)
+    assert refused.code == "RATE_LIMITED"
+    assert 1 <= refused.retry_after <= 60
+    other = await assistant.start(ask("g", session="g", principal=GUEST))
+    assert isinstance(await other.wait(), TurnFinished)
+    assert len(model.generations) == 2
 
 
 # --- preparing and forgetting

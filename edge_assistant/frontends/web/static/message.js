@@ -45,11 +45,12 @@ export class TurnView {
   }
 
   drawWait() {
-    const { phase, progress, text } = this.turn;
+    const { phase, progress, line, text } = this.turn;
     this.wait.hidden = this.turn.ended || Boolean(text);
     if (this.wait.hidden) return;
     const percent = progress?.total ? Math.round((100 * progress.done) / progress.total) : 0;
-    const words = percent > 0 && percent < 100 ? t("reading", percent) : t("thinking");
+    const reading = percent > 0 && percent < 100 ? t("reading", percent) : t("thinking");
+    const words = line ? t("inLine", line.place, line.seconds) : reading;
     this.wait.textContent = phase === "sending" ? t("sending") : words;
   }
 

@@ -44,6 +44,7 @@ const ENGLISH = {
   thinking: "Thinking…",
   reading: (percent) => `Reading the conversation… ${percent} %`,
   sending: "Sending…",
+  inLine: (place, seconds) => `Others are answered first: you are number ${place}, about ${seconds} s`,
   sendsLater: "Will be sent when the connection is back",
   copy: "Copy",
   copied: "Copied",

@@ -8,6 +8,7 @@ export class Turn {
     this.phase = "sending"; // → reading → writing → complete | interrupted | truncated | failed | refused
     this.text = "";
     this.progress = null; // {done, total} tokens of the prompt
+    this.line = null; // {place, seconds} while others are answered first
     this.notice = "";
     this.error = null; // {code, message, retry_after}
     this.route = this.timings = this.usage = null;
@@ -49,7 +50,11 @@ const APPLY = {
   "turn.started": (turn) => {
     if (turn.phase === "sending") turn.phase = "reading";
   },
+  "turn.queued": (turn, { place, wait_seconds }) => {
+    turn.line = { place, seconds: Math.ceil(wait_seconds) };
+  },
   "prompt.progress": (turn, { done, total }) => {
+    turn.line = null;
     turn.progress = { done, total };
   },
   "text.delta": (turn, { text }) => {
