@@ -26,6 +26,7 @@ from edge_assistant.llm.protocol import LanguageModel
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.ops.services import Services, Web
 from edge_assistant.ops.systemd import Notifier
+from edge_assistant.people.people import People
 from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
@@ -54,7 +55,7 @@ class Greeter(Protocol):
         """Take the code that was made on the first run: it is shown once and never logged."""
         ...
 
-    def started(self, services: Services) -> None:
+    async def started(self, services: Services) -> None:
         """Everything listens."""
         ...
 
@@ -94,7 +95,7 @@ async def serve(
         services = Services(config, ring, database, conversations, model)
         await _start_control(stack, paths, assistant, services)
         if web:
-            services.web = await _start_web(stack, config, assistant, database, conversations)
+            services.web = await _start_web(stack, config, assistant, People(database), conversations)
         await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
         # Turns end before the sockets close, so that those who watch see how.
         stack.push_async_callback(assistant.close)
@@ -102,7 +103,7 @@ async def serve(
         gc.freeze()  # what start-up made stays: full collections need not look at it again
         notifier.ready(f"serving at {services.url}" if services.url else "serving the control socket")
         logger.info("ready: process %d", os.getpid())
-        greeter.started(services)
+        await greeter.started(services)
         await shutdown.wanted.wait()
         logger.info("stopping")
         notifier.stopping()
@@ -144,17 +145,16 @@ async def _start_web(
     stack: AsyncExitStack,
     config: Config,
     assistant: Assistant,
-    database: Database,
+    people: People,
     conversations: Conversations,
 ) -> Web:
     from edge_assistant.frontends.web.server import WebServer
-    from edge_assistant.frontends.web.signins import SignIns
 
     server = WebServer(
         config.web,
         assistant,
         conversations,
-        SignIns(database),
+        people,
         lambda: assistant.model.status,
         name=config.assistant.name,
     )

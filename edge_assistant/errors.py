@@ -56,3 +56,11 @@ class WorkerError(EdgeError):
 
 class BusyError(EdgeError):
     """Too much is asked of this device at once; `retry_after` says when to come back."""
+
+
+class ForbiddenError(UsageError):
+    """The caller may not do this, whatever the request says."""
+
+
+class ThrottledError(BusyError):
+    """The caller tried too often; `retry_after` says when to try again."""

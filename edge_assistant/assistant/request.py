@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
+from edge_assistant.people.person import OWNER_ID, Role
+
 
 class Principal(msgspec.Struct, frozen=True):
     """Who asks. Set by a frontend from its own knowledge, never from a payload."""
 
     id: str
-    role: str = "owner"
+    role: Role = "guest"
 
 
-OWNER = Principal("owner", "owner")
+OWNER = Principal(OWNER_ID, "owner")
 """The person at the device itself: terminal, control socket, the first sign-in link."""
 
 

@@ -51,7 +51,7 @@ class _Greeter:
         if sys.stderr.isatty():
             show_recovery_code(code, sys.stderr)
 
-    def started(self, services: Services) -> None:
+    async def started(self, services: Services) -> None:
         del services
         self._started.set_result(None)
 

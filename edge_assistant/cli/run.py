@@ -36,8 +36,8 @@ class Terminal:
         if sys.stdout.isatty():
             show_recovery_code(code, sys.stdout)
 
-    def started(self, services: Services) -> None:
+    async def started(self, services: Services) -> None:
         """Show where the chat is."""
         if sys.stdout.isatty() and services.url:
-            print(f"\nOpen the chat: {services.link()}", flush=True)
+            print(f"\nOpen the chat: {await services.link()}", flush=True)
             print("The link works once, for ten minutes. Ctrl+C stops the assistant.\n", flush=True)

@@ -72,7 +72,7 @@ class Services(Protocol):
         """Return how the daemon is, as a struct with `type` `status`."""
         ...
 
-    def link(self) -> str:
+    async def link(self) -> str:
         """Return a one-time sign-in link; raises WEB_DISABLED."""
         ...
 
@@ -201,7 +201,7 @@ class _Connection:
     async def _carry_out(self, order: Order) -> msgspec.Struct:
         match order:
             case Link():
-                return LinkMade(self._services.link())
+                return LinkMade(await self._services.link())
             case Status():
                 return self._services.status()
             case Sessions(user):

@@ -78,6 +78,12 @@ class Conversations:
         rows = await self._database.read(lambda db: db.execute(query, (principal_id, limit)).fetchall())
         return [session_of(row) for row in rows]
 
+    async def own_sessions(self, principal_id: str) -> list[str]:
+        """Return the ids of all sessions that a person began."""
+        query = "SELECT id FROM sessions WHERE principal = ?"
+        rows = await self._database.read(lambda db: db.execute(query, (principal_id,)).fetchall())
+        return [str(row[0]) for row in rows]
+
     async def session(self, session_id: str, principal_id: str) -> Session:
         """Return one session; raises SESSION_NOT_FOUND."""
         return await self._database.read(lambda db: find_session(db, session_id, principal_id))

@@ -40,7 +40,7 @@ class Web(Protocol):
 
     url: str
 
-    def sign_in_link(self) -> str:
+    async def sign_in_link(self) -> str:
         """Return a one-time address that signs a browser in."""
         ...
 
@@ -82,13 +82,13 @@ class Services:
             model=self._model.status,
         )
 
-    def link(self) -> str:
+    async def link(self) -> str:
         """Return a one-time sign-in link, a secret; raises WEB_DISABLED."""
         if self.web is None:
             raise UsageError(
                 "WEB_DISABLED", "the page is not served: set web.enabled = true and run the daemon"
             )
-        return self.web.sign_in_link()
+        return await self.web.sign_in_link()
 
     async def sessions(self, principal_id: str) -> list[Session]:
         """Return a person's conversations, newest first."""

@@ -76,7 +76,73 @@ def add_sources(connection: apsw.Connection) -> None:
     connection.execute("ALTER TABLE turns ADD COLUMN sources TEXT")
 
 
-MIGRATIONS: tuple[Migration, ...] = (create_conversations, create_sign_ins, add_sources)
+def create_people(connection: apsw.Connection) -> None:
+    """4: people with roles, their devices and programs, pairings under way, shared
+    conversations, and the certificates with which devices in the house know this one.
+
+    Only hashes of secrets are kept. `boot` and `ends_at`, `began` are times as `people.uptime` gives
+    them. A code is cleared when it was guessed at too often, a token when it was used.
+    """
+    connection.execute(
+        """
+        CREATE TABLE users(
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            role TEXT NOT NULL CHECK(role IN ('owner', 'member', 'guest')),
+            created_at REAL NOT NULL
+        ) STRICT;
+        INSERT INTO users VALUES('owner', '', 'owner', unixepoch());
+        INSERT INTO users SELECT DISTINCT principal, principal, 'member', unixepoch() FROM sign_ins
+            WHERE principal <> 'owner';
+        CREATE TABLE devices(
+            id TEXT PRIMARY KEY,
+            user TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+            kind TEXT NOT NULL CHECK(kind IN ('browser', 'program')),
+            name TEXT NOT NULL,
+            scopes TEXT NOT NULL,
+            token_hash BLOB NOT NULL UNIQUE,
+            created_at REAL NOT NULL,
+            last_seen_at REAL NOT NULL,
+            expires_at REAL
+        ) STRICT;
+        INSERT INTO devices SELECT lower(hex(randomblob(8))), principal, 'browser', label, '[]', token_hash,
+            created_at, last_seen_at, expires_at FROM sign_ins;
+        DROP TABLE sign_ins;
+        CREATE INDEX devices_by_user ON devices(user);
+        CREATE TABLE pairings(
+            id TEXT PRIMARY KEY,
+            user TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+            token_hash BLOB UNIQUE,
+            code_hash BLOB,
+            tries INTEGER NOT NULL,
+            boot TEXT NOT NULL,
+            ends_at REAL NOT NULL,
+            device TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE certificates(
+            name TEXT PRIMARY KEY CHECK(name IN ('authority', 'device')),
+            certificate BLOB NOT NULL,
+            key BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE throttles(
+            name TEXT PRIMARY KEY,
+            failures INTEGER NOT NULL,
+            boot TEXT NOT NULL,
+            began REAL NOT NULL
+        ) STRICT;
+        ALTER TABLE sessions ADD COLUMN visibility TEXT NOT NULL DEFAULT 'private'
+            CHECK(visibility IN ('private', 'household'));
+        CREATE INDEX sessions_shared ON sessions(updated_at) WHERE visibility = 'household';
+        """
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    create_conversations,
+    create_sign_ins,
+    add_sources,
+    create_people,
+)
 
 
 def migrate(connection: apsw.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> int:

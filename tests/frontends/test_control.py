@@ -347,7 +347,7 @@ async def test_an_unexpected_failure_is_one_refusal_and_not_the_end(
 class _Web:
     url = "http://127.0.0.1:1"
 
-    def sign_in_link(self) -> str:
+    async def sign_in_link(self) -> str:
         if not self.url:
             raise UsageError("WEB_DISABLED", "never here")
         return f"{self.url}/#signin=once"

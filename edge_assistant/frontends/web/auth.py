@@ -2,63 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
 from aiohttp import web
 
-from edge_assistant.errors import EdgeError
-from edge_assistant.frontends.web.responses import Handler, json_response, read_json, route_of
-from edge_assistant.frontends.web.signins import SIGN_IN_SECONDS, SignIn, SignIns
+from edge_assistant.assistant.request import Principal
+from edge_assistant.errors import ForbiddenError, UsageError
+from edge_assistant.frontends.web.access import allow, public, rule_of
+from edge_assistant.frontends.web.responses import Handler, json_response, read_json
+from edge_assistant.people.devices import SIGN_IN_SECONDS, Devices
+from edge_assistant.people.pairings import Pairings
+from edge_assistant.people.person import SignIn
+from edge_assistant.people.users import Users
 
 COOKIE = "edge_session"
+TLS_COOKIE = "__Host-edge_session"
+"""The prefix binds it to https and to exactly this host: no other page can set it (RFC 6265bis)."""
 
 SIGNED_IN: web.RequestKey[SignIn] = web.RequestKey("signed_in", SignIn)
 
-PUBLIC_ROUTES = frozenset({"/", "/favicon.ico", "/static/{name}", "/healthz", "/api/signin"})
-"""Reachable by anybody who reaches the port: the page without content, and the way in."""
+Secret = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class SignInBody(msgspec.Struct, frozen=True):
-    """What the page posts after it took the token out of its own address."""
+    """What the page posts: the token it took out of its own address, or the code somebody typed."""
 
-    token: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    token: Secret = ""
+    code: Secret = ""
+    name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """What the device is called in the list; else the browser's own description."""
+
+
+def principal_of(request: web.Request) -> Principal:
+    """Return in whose name a request is: the device's person, whatever the request says."""
+    sign_in = request[SIGNED_IN]
+    return Principal(sign_in.user, sign_in.role)
 
 
 class Doorkeeper:
     """Knows who makes a request; nobody else gets past."""
 
-    def __init__(self, sign_ins: SignIns, on_sign_out: Callable[[SignIn], Awaitable[None]]) -> None:
-        self._sign_ins = sign_ins
-        self._on_sign_out = on_sign_out
+    def __init__(
+        self,
+        devices: Devices,
+        pairings: Pairings,
+        users: Users,
+        close_sockets: Callable[[str, Callable[[SignIn], bool]], Awaitable[None]],
+    ) -> None:
+        self._devices = devices
+        self._pairings = pairings
+        self._users = users
+        self._close_sockets = close_sockets
+        self._live: dict[web.Request, SignIn] = {}
+        """Requests that are being answered, streams and sockets among them."""
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of signing in and out."""
-        return [web.post("/api/signin", self.sign_in), web.post("/api/signout", self.sign_out)]
+        return [
+            web.post("/api/signin", self.sign_in),
+            web.post("/api/signout", self.sign_out),
+            web.get("/api/me", self.me),
+        ]
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let signed-in requests through, and the public routes; unknown addresses say 404 by themselves."""
-        if request.match_info.http_exception is None and route_of(request) not in PUBLIC_ROUTES:
-            request[SIGNED_IN] = await self._identify(request)
-        return await handler(request)
+        """Let through whoever may; unknown addresses say 404 by themselves."""
+        if request.match_info.http_exception is not None:
+            return await handler(request)
+        rule = rule_of(request.match_info.handler)
+        if rule.public:
+            return await handler(request)
+        sign_in = await self._identify(request)
+        if not sign_in.may(rule.role, rule.scope):
+            raise ForbiddenError("NOT_ALLOWED", "this needs more rights than yours: ask the owner")
+        request[SIGNED_IN] = sign_in
+        with self._noted(request, sign_in):
+            return await handler(request)
 
     async def _identify(self, request: web.Request) -> SignIn:
-        """Return who asks. Programs' tokens (`Authorization: Bearer`) will be looked up here too."""
-        secret = request.cookies.get(COOKIE, "")
-        sign_in = await self._sign_ins.find(secret) if secret else None
+        """Return who asks: by the cookie of this kind of connection, or by a program's token."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            sign_in = await self._devices.find(token.strip(), "program") if token.strip() else None
+        else:
+            secret = request.cookies.get(_cookie_name(request), "")
+            sign_in = await self._devices.find(secret) if secret else None
         if sign_in is None:
-            raise EdgeError("NOT_SIGNED_IN", "sign in first: `edge-assistant pair` prints a new link")
+            raise ForbiddenError("NOT_SIGNED_IN", "sign in first: `edge-assistant pair` prints a new link")
         return sign_in
 
+    @contextmanager
+    def _noted(self, request: web.Request, sign_in: SignIn) -> Iterator[None]:
+        self._live[request] = sign_in
+        try:
+            yield
+        finally:
+            self._live.pop(request, None)
+
+    async def drop(
+        self, why: str, chosen: Callable[[SignIn], bool], keep: web.Request | None = None
+    ) -> None:
+        """Forget what is cached of rights, and end every connection of the sign-ins chosen but `keep`."""
+        self._devices.forget()
+        await self._close_sockets(why, chosen)
+        for request, sign_in in list(self._live.items()):
+            if request is not keep and chosen(sign_in) and isinstance(request.transport, asyncio.Transport):
+                request.transport.abort()
+
+    @public
     async def sign_in(self, request: web.Request) -> web.Response:
-        """Exchange a link's token for a cookie that scripts can't read and other sites don't send."""
+        """Exchange a token or code for a cookie that scripts can't read and other sites don't send."""
         body = await read_json(request, SignInBody)
-        secret = await self._sign_ins.redeem(body.token, label=request.headers.get("User-Agent", ""))
-        response = json_response({"signed_in": True})
+        if bool(body.token) == bool(body.code):
+            raise UsageError("WEB_BAD_FIELD", "send either `token` or `code`")
+        use = self._pairings.use_token if body.token else self._pairings.use_code
+        device, secret = await use(body.token or body.code, body.name or request.headers.get("User-Agent", ""))
+        response = json_response({"signed_in": True, "device": device.id, "user": device.user})
         response.set_cookie(
-            COOKIE,
+            _cookie_name(request),
             secret,
             max_age=SIGN_IN_SECONDS,
             path="/",
@@ -68,11 +133,31 @@ class Doorkeeper:
         )
         return response
 
+    @allow("guest", "chat")
     async def sign_out(self, request: web.Request) -> web.Response:
-        """End this browser's sign-in, and the sockets it opened."""
+        """End this device's sign-in, and the connections it opened."""
         sign_in = request[SIGNED_IN]
-        await self._sign_ins.end(sign_in)
-        await self._on_sign_out(sign_in)
+        await self._devices.revoke(sign_in.device)
+        await self.drop("signed out", lambda each: each.device == sign_in.device, keep=request)
         response = json_response({"signed_in": False})
-        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=request.secure)
+        response.del_cookie(
+            _cookie_name(request), path="/", httponly=True, samesite="Strict", secure=request.secure
+        )
         return response
+
+    @allow("guest", "status")
+    async def me(self, request: web.Request) -> web.Response:
+        """Say who is signed in here and what that allows."""
+        sign_in = request[SIGNED_IN]
+        return json_response(
+            {
+                "user": await self._users.get(sign_in.user),
+                "device": sign_in.device,
+                "kind": sign_in.kind,
+                "scopes": sorted(sign_in.scopes),
+            }
+        )
+
+
+def _cookie_name(request: web.Request) -> str:
+    return TLS_COOKIE if request.secure else COOKIE

@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import ETag, web
 
 from edge_assistant.errors import EdgeError
+from edge_assistant.frontends.web.access import public
 
 STATIC = Path(__file__).with_name("static")
 
@@ -63,14 +64,17 @@ class Pages:
             web.get("/static/{name}", self.file),
         ]
 
+    @public
     async def index(self, request: web.Request) -> web.Response:
         """Serve the page."""
         return self._respond(request, "index.html")
 
+    @public
     async def icon(self, request: web.Request) -> web.Response:
         """Serve the icon that browsers ask for unasked."""
         return self._respond(request, "icon.svg")
 
+    @public
     async def file(self, request: web.Request) -> web.Response:
         """Serve one file; only names that were there at start exist, so no path can lead elsewhere."""
         return self._respond(request, request.match_info["name"])

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from edge_assistant.errors import BusyError, EdgeError, StoreError, UsageError
+from edge_assistant.errors import BusyError, EdgeError, ForbiddenError, StoreError, ThrottledError, UsageError
 
 logger = logging.getLogger(__name__)
 
@@ -21,21 +21,12 @@ T = TypeVar("T")
 MAX_BODY_BYTES = 512 * 1024
 
 STATUSES = {
-    "NOT_SIGNED_IN": 401,
     "METHOD_NOT_ALLOWED": 405,
     "RATE_LIMITED": 429,
     "WEB_TOO_LARGE": 413,
     "WEB_NOT_JSON": 415,
     "STORE_FULL": 507,
 }
-
-
-class ForbiddenError(UsageError):
-    """The caller may not do this, whatever the request says."""
-
-
-class ThrottledError(BusyError):
-    """The caller tried too often; `retry_after` says when to try again."""
 
 
 KINDS = (

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from edge_assistant.errors import ConfigError
-from edge_assistant.frontends.web.responses import ForbiddenError, Handler
+from edge_assistant.errors import ConfigError, ForbiddenError
+from edge_assistant.frontends.web.responses import Handler
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 

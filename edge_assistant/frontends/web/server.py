@@ -12,16 +12,18 @@ from aiohttp import web
 from edge_assistant.config.schema import WebSettings
 from edge_assistant.errors import ConfigError
 from edge_assistant.frontends.web.auth import Doorkeeper
+from edge_assistant.frontends.web.household import Household
 from edge_assistant.frontends.web.pages import STATIC, Pages
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import MAX_BODY_BYTES, errors_as_json
 from edge_assistant.frontends.web.security import Gate, add_headers, check_loopback
 from edge_assistant.frontends.web.sessions import Sessions
-from edge_assistant.frontends.web.signins import SignIn, SignIns
 from edge_assistant.frontends.web.sse import Chat
 from edge_assistant.frontends.web.status import StatusPages
 from edge_assistant.frontends.web.ws import Limits, Sockets
 from edge_assistant.llm.protocol import ModelStatus
+from edge_assistant.people.people import People
+from edge_assistant.people.person import OWNER_ID
 from edge_assistant.memory.conversations import Conversations
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class WebServer:
         settings: WebSettings,
         assistant: Assistant,
         conversations: Conversations,
-        sign_ins: SignIns,
+        people: People,
         model_status: Callable[[], ModelStatus],
         *,
         name: str = "Edge Assistant",
@@ -45,15 +47,16 @@ class WebServer:
         static: Path = STATIC,
     ) -> None:
         self._host, self._port = check_loopback(settings.host), settings.port
-        self._sign_ins = sign_ins
+        self._people = people
         self._sockets = Sockets(assistant, limits)
-        self._doorkeeper = Doorkeeper(sign_ins, self._signed_out)
+        self._doorkeeper = Doorkeeper(people.devices, people.pairings, people.users, self._sockets.close)
         self._parts = (
             Pages(static),
             self._doorkeeper,
             self._sockets,
             Chat(assistant, limits.send_seconds),
             Sessions(assistant, conversations),
+            Household(people.users, people.devices, self._doorkeeper, assistant, conversations),
             StatusPages(name, model_status, self._sockets.__len__),
         )
         self._gate = Gate(settings.host, settings.allowed_hosts)
@@ -83,12 +86,13 @@ class WebServer:
         logger.info("web chat at %s", self.url)
         return self.url
 
-    def sign_in_link(self) -> str:
+    async def sign_in_link(self) -> str:
         """Return a one-time address that signs a browser in. It is a secret: never log it.
 
         The token stands in the fragment, which browsers don't send: it is in no request line.
         """
-        return f"{self.url}/#signin={self._sign_ins.new_link_token()}"
+        pairing = await self._people.pairings.begin(OWNER_ID, with_code=False)
+        return f"{self.url}/#signin={pairing.token}"
 
     async def stop(self) -> None:
         """Stop listening and close every connection within four seconds; running turns go on."""
@@ -108,9 +112,6 @@ class WebServer:
         for part in self._parts:
             application.add_routes(part.routes())
         return application
-
-    async def _signed_out(self, sign_in: SignIn) -> None:
-        await self._sockets.close("signed out", sign_in)
 
 
 def _cannot_listen(error: OSError, host: str, port: int) -> ConfigError:

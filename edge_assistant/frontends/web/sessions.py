@@ -8,7 +8,8 @@ import msgspec
 from aiohttp import web
 
 from edge_assistant.errors import UsageError
-from edge_assistant.frontends.web.auth import SIGNED_IN
+from edge_assistant.frontends.web.access import allow
+from edge_assistant.frontends.web.auth import SIGNED_IN, principal_of
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import json_response, read_json
 from edge_assistant.memory.conversation import StoredTurn, TurnStatus
@@ -65,15 +66,18 @@ class Sessions:
             web.delete("/api/sessions/{id}", self.erase),
         ]
 
+    @allow("guest", "chat")
     async def list(self, request: web.Request) -> web.Response:
         """Return the sessions, the newest used first."""
         return json_response({"sessions": await self._conversations.sessions(_who(request))})
 
+    @allow("guest", "chat")
     async def create(self, request: web.Request) -> web.Response:
         """Begin an empty session."""
         body = await read_json(request, NewSession)
         return json_response(await self._conversations.create_session(_who(request), body.title), status=201)
 
+    @allow("guest", "chat")
     async def read(self, request: web.Request) -> web.Response:
         """Return one session with its last turns, or those before the turn `before`.
 
@@ -93,20 +97,22 @@ class Sessions:
             }
         )
 
+    @allow("guest", "chat")
     async def rename(self, request: web.Request) -> web.Response:
         """Give the session another title."""
         body = await read_json(request, Renaming)
         session = await self._conversations.rename(request.match_info["id"], _who(request), body.title)
         return json_response(session)
 
+    @allow("guest", "chat")
     async def erase(self, request: web.Request) -> web.Response:
         """Erase the session for good, running answer and caches included."""
-        await self._assistant.forget_session(request.match_info["id"], request[SIGNED_IN].principal)
+        await self._assistant.forget_session(request.match_info["id"], principal_of(request))
         return web.Response(status=204)
 
 
 def _who(request: web.Request) -> str:
-    return request[SIGNED_IN].principal.id
+    return request[SIGNED_IN].user
 
 
 def _limit(request: web.Request) -> int:

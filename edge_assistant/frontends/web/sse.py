@@ -15,7 +15,8 @@ from edge_assistant.assistant.request import Request
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.frontends.protocol import Id, Text
-from edge_assistant.frontends.web.auth import SIGNED_IN
+from edge_assistant.frontends.web.access import allow
+from edge_assistant.frontends.web.auth import principal_of
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import json_response, read_json, unexpected
 
@@ -41,6 +42,7 @@ class Chat:
         """Return the route of the chat."""
         return [web.post("/api/chat", self.post)]
 
+    @allow("guest", "chat")
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Start the turn, or watch the known one of that id."""
         ask = await read_json(request, Ask)
@@ -50,7 +52,7 @@ class Chat:
                 id=ask.id,
                 text=ask.text,
                 session=ask.session,
-                principal=request[SIGNED_IN].principal,
+                principal=principal_of(request),
                 source="web",
             )
         )

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from edge_assistant import __version__
+from edge_assistant.frontends.web.access import allow, public
 from edge_assistant.frontends.web.responses import json_response
 from edge_assistant.llm.protocol import ModelPhase, ModelStatus
 
@@ -43,11 +44,13 @@ class StatusPages:
         """Return the routes of health and status."""
         return [web.get("/healthz", self.health), web.get("/api/status", self.status)]
 
+    @public
     async def health(self, request: web.Request) -> web.Response:
         """Say `ok`, `starting` or `degraded` to anybody who asks, and nothing else."""
         del request
         return json_response({"status": HEALTH.get(self._model_status().phase, "degraded")})
 
+    @allow("guest", "status")
     async def status(self, request: web.Request) -> web.Response:
         """Say everything a signed-in person may know."""
         del request

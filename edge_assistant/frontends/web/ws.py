@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -30,10 +30,11 @@ from edge_assistant.frontends.protocol import (
     decode_message,
     refusal,
 )
-from edge_assistant.frontends.web.auth import SIGNED_IN
+from edge_assistant.frontends.web.access import allow
+from edge_assistant.frontends.web.auth import SIGNED_IN, principal_of
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import unexpected
-from edge_assistant.frontends.web.signins import SignIn
+from edge_assistant.people.person import SignIn
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Sockets:
         """Return the route of the WebSocket."""
         return [web.get("/api/ws", self.serve)]
 
+    @allow("guest", "chat")
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Upgrade the request and serve the socket to its end."""
         if len(self._connections) >= self._limits.sockets:
@@ -95,11 +97,11 @@ class Sockets:
             self._connections.discard(connection)
         return socket
 
-    async def close(self, reason: str, sign_in: SignIn | None = None) -> None:
-        """Close the sockets of a sign-in, or all of them; raises nothing, ends within two seconds."""
-        code = WSCloseCode.GOING_AWAY if sign_in is None else WSCloseCode.POLICY_VIOLATION
-        chosen = [each for each in self._connections if sign_in is None or each.belongs_to(sign_in)]
-        await asyncio.gather(*(each.close(code, reason) for each in chosen))
+    async def close(self, reason: str, chosen: Callable[[SignIn], bool] | None = None) -> None:
+        """Close the sockets of the sign-ins chosen, or all; raises nothing, ends within two seconds."""
+        code = WSCloseCode.GOING_AWAY if chosen is None else WSCloseCode.POLICY_VIOLATION
+        closing = [each for each in self._connections if chosen is None or chosen(each.sign_in)]
+        await asyncio.gather(*(each.close(code, reason) for each in closing))
 
 
 class Connection:
@@ -109,7 +111,9 @@ class Connection:
         self, request: web.Request, socket: web.WebSocketResponse[bool], assistant: Assistant, limits: Limits
     ) -> None:
         self._transport = request.transport
-        self._sign_in = request[SIGNED_IN]
+        self.sign_in = request[SIGNED_IN]
+        """Who opened it; a change of rights closes the socket."""
+        self._principal = principal_of(request)
         self._socket = socket
         self._assistant = assistant
         self._limits = limits
@@ -117,10 +121,6 @@ class Connection:
         self._stops: dict[str, asyncio.Task[None]] = {}
         self._blocked: asyncio.Task[None] | None = None
         """Writes a frame to a client that reads too slowly; None while there is room."""
-
-    def belongs_to(self, sign_in: SignIn) -> bool:
-        """Return whether this sign-in opened the socket."""
-        return self._sign_in.token_hash == sign_in.token_hash
 
     async def serve(self) -> None:
         """Answer messages until the socket closes. The watched turns go on without it."""
@@ -190,7 +190,7 @@ class Connection:
             id=message.id,
             text=message.text,
             session=message.session,
-            principal=self._sign_in.principal,
+            principal=self._principal,
             source="web",
         )
 
@@ -201,7 +201,7 @@ class Connection:
             )
 
     async def _own_turn(self, turn_id: str) -> Turn:
-        turn = await self._assistant.turn(turn_id, self._sign_in.principal)
+        turn = await self._assistant.turn(turn_id, self._principal)
         if turn is None:
             raise EdgeError("TURN_NOT_FOUND", "there is no such answer: send the message again")
         return turn

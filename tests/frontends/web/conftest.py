@@ -15,10 +15,11 @@ import pytest
 from edge_assistant.config.schema import WebSettings
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.server import WebServer
-from edge_assistant.frontends.web.signins import SignIns
 from edge_assistant.frontends.web.ws import Limits
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.people.people import People
+from edge_assistant.people.uptime import Moment
 from edge_assistant.store.database import Database
 from tests.frontends.web.scripted import ScriptedAssistant
 
@@ -58,6 +59,7 @@ class Clock:
     """Seconds that pass when a test says so; one hand for both clocks."""
 
     now: float = 1_800_000_000.0
+    boot: str = "this"
 
     def __call__(self) -> float:
         return self.now
@@ -69,8 +71,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def sign_ins(database: Database, clock: Clock) -> SignIns:
-    return SignIns(database, clock=clock, steady=clock)
+def people(database: Database, clock: Clock) -> People:
+    return People(database, clock=clock, uptime=lambda: Moment(clock.boot, clock.now))
 
 
 @dataclass
@@ -102,14 +104,14 @@ class Site:
         self.sessions.append(session)
         return session
 
-    def token(self) -> str:
-        match = re.fullmatch(r"http://[^/]+/#signin=([A-Za-z0-9_-]+)", self.server.sign_in_link())
+    async def token(self) -> str:
+        match = re.fullmatch(r"http://[^/]+/#signin=([A-Za-z0-9_-]+)", await self.server.sign_in_link())
         assert match
         return match[1]
 
     async def sign_in(self) -> aiohttp.ClientSession:
         session = self.client()
-        async with session.post("/api/signin", json={"token": self.token()}) as response:
+        async with session.post("/api/signin", json={"token": await self.token()}) as response:
             assert response.status == 200, await response.text()
         return session
 
@@ -130,7 +132,7 @@ def cookie_of(session: aiohttp.ClientSession) -> str:
 
 @pytest.fixture
 async def serve(
-    assistant: ScriptedAssistant, conversations: Conversations, sign_ins: SignIns, static: Path
+    assistant: ScriptedAssistant, conversations: Conversations, people: People, static: Path
 ) -> AsyncIterator[Callable[..., Any]]:
     sites: list[Site] = []
 
@@ -140,7 +142,7 @@ async def serve(
             WebSettings(**{"port": 0, **settings}),
             answers,
             conversations,
-            sign_ins,
+            people,
             lambda: status[0],
             name="Nabu",
             limits=limits or Limits(),

@@ -18,7 +18,7 @@ async def code_of(response):
 
 
 async def test_a_link_signs_in_once(site):
-    token = site.token()
+    token = await site.token()
     async with site.client() as browser, browser.post("/api/signin", json={"token": token}) as response:
         assert response.status == 200
         async with browser.get("/api/status") as status:
@@ -30,7 +30,7 @@ async def test_a_link_signs_in_once(site):
 
 
 async def test_a_link_ends_after_ten_minutes(site, clock):
-    token = site.token()
+    token = await site.token()
     clock.now += LINK_SECONDS
     async with site.client() as browser, browser.post("/api/signin", json={"token": token}) as response:
         assert response.status == 403
@@ -39,7 +39,7 @@ async def test_a_link_ends_after_ten_minutes(site, clock):
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(site):
     async with (
         site.client() as browser,
-        browser.post("/api/signin", json={"token": site.token()}) as response,
+        browser.post("/api/signin", json={"token": await site.token()}) as response,
     ):
         cookie = response.headers["Set-Cookie"]
     assert cookie.startswith("edge_session=")
@@ -122,7 +122,7 @@ async def test_a_bearer_token_is_nobody_yet(site):
 
 
 async def test_failed_sign_ins_are_throttled_and_say_when_to_come_back(site, clock):
-    good = site.token()
+    good = await site.token()
     async with site.client() as browser:
         for _ in range(MAX_FAILURES):
             async with browser.post("/api/signin", json={"token": "wrong"}) as response:
@@ -149,7 +149,7 @@ async def test_a_malformed_sign_in_is_refused(site, body):
 async def test_a_form_of_another_page_cannot_sign_in(site):
     async with (
         site.client() as browser,
-        browser.post("/api/signin", data={"token": site.token()}) as response,
+        browser.post("/api/signin", data={"token": await site.token()}) as response,
     ):
         assert response.status == 415
 
@@ -160,7 +160,7 @@ async def test_a_link_whose_sign_in_cannot_be_stored_still_works_later(site, dat
     async def full(work):
         raise StoreError("STORE_FULL", "the disk is full: make room")
 
-    token = site.token()
+    token = await site.token()
     async with site.client() as browser:
         with monkeypatch.context() as patched:
             patched.setattr(database, "write", full)
@@ -173,7 +173,7 @@ async def test_a_link_whose_sign_in_cannot_be_stored_still_works_later(site, dat
 
 async def test_no_token_or_cookie_is_ever_logged(site, caplog):
     caplog.set_level(logging.DEBUG)
-    token = site.token()
+    token = await site.token()
     async with site.client() as browser:
         await browser.post("/api/signin", json={"token": token})
         await browser.post("/api/signin", json={"token": token})

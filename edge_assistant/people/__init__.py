@@ -1,0 +1,1 @@
+"""Who may use this device: people and their roles, their devices, and how a device is paired."""
