@@ -15,7 +15,7 @@ import apsw
 from edge_assistant.errors import EdgeError, StoreError, UsageError
 from edge_assistant.people.person import PROGRAM_SCOPES, Device, Scope, SignIn
 from edge_assistant.people.secret import digest, new_secret, plain
-from edge_assistant.people.users import find_user
+from edge_assistant.people.users import count_rows, find_user
 from edge_assistant.store.database import Database
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,15 @@ class Devices:
             raise UsageError("DEVICE_NAME_EMPTY", "a token needs a name, so that you can revoke it later")
         secret, now = new_secret(TOKEN_PREFIX), self._clock()
         device = await self._database.write(
-            lambda db: insert_device(db, digest(secret), user_id, "program", name, scopes, now)
+            lambda db: insert_device(
+                db,
+                token_hash=digest(secret),
+                user_id=user_id,
+                kind="program",
+                name=name,
+                scopes=scopes,
+                now=now,
+            )
         )
         logger.info("a program got a token: %s", device.id)
         return device, secret
@@ -88,9 +96,7 @@ class Devices:
         """End a device, one of `user_id` when given; raises DEVICE_NOT_FOUND."""
 
         def work(db: apsw.Connection) -> Device:
-            query = (
-                f"DELETE FROM devices WHERE id = ?1 AND (?2 IS NULL OR user = ?2) RETURNING {_COLUMNS}"  # noqa: S608
-            )
+            query = f"DELETE FROM devices WHERE id = ?1 AND (?2 IS NULL OR user = ?2) RETURNING {_COLUMNS}"  # noqa: S608
             rows = db.execute(query, (device_id.encode(errors="replace").decode(), user_id)).fetchall()
             if not rows:
                 raise EdgeError("DEVICE_NOT_FOUND", "there is no such device, or it was revoked already")
@@ -129,16 +135,17 @@ class Devices:
 
 def insert_device(
     db: apsw.Connection,
+    *,
     token_hash: bytes,
     user_id: str,
     kind: Kind,
     name: str,
-    scopes: Sequence[Scope],
     now: float,
+    scopes: Sequence[Scope] = (),
 ) -> Device:
     """Add a device inside the caller's transaction; beyond the most, the browser unseen longest ends."""
     find_user(db, user_id)
-    if db.execute("SELECT count(*) FROM devices").fetchall()[0][0] >= MAX_DEVICES:
+    if count_rows(db, "devices") >= MAX_DEVICES:
         db.execute(
             "DELETE FROM devices WHERE id = (SELECT id FROM devices WHERE kind = 'browser'"
             " ORDER BY last_seen_at, created_at LIMIT 1)"

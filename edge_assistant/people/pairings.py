@@ -12,8 +12,8 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import apsw
 import msgspec
@@ -131,8 +131,8 @@ class Pairings:
         secret = new_secret()
 
         def work(db: apsw.Connection) -> Device | None:
-            row = db.execute(query, (now.boot, now.seconds, wanted)).fetchone()
-            return None if row is None else self._pair(db, row, secret, name)
+            rows = db.execute(query, (now.boot, now.seconds, wanted)).fetchall()
+            return self._pair(db, rows[0], secret, name) if rows else None
 
         device = await self._database.write(work)
         if device is None:
@@ -163,20 +163,20 @@ class Pairings:
         self, db: apsw.Connection, guess: bytes, now: Moment, secret: str, name: str
     ) -> Device | None:
         query = f"SELECT id, user, code_hash FROM pairings WHERE {_OPEN} AND code_hash IS NOT NULL"  # noqa: S608
-        rows = db.execute(query, (now.boot, now.seconds)).fetchall()
+        rows: list[Any] = db.execute(query, (now.boot, now.seconds)).fetchall()
         right = [row for row in rows if hmac.compare_digest(row[2], guess)]
         if right:
-            return self._pair(db, right[0][:2], secret, name)
-        db.execute(
-            f"UPDATE pairings SET tries = tries + 1, code_hash = iif(tries + 1 >= {MAX_TRIES}, NULL, code_hash)"  # noqa: S608
-            " WHERE code_hash IS NOT NULL"
-        )
+            return self._pair(db, right[0], secret, name)
+        db.execute("UPDATE pairings SET tries = tries + 1 WHERE code_hash IS NOT NULL")
+        db.execute("UPDATE pairings SET code_hash = NULL WHERE tries >= ?", (MAX_TRIES,))
         self._codes.count(db, now)
         return None
 
-    def _pair(self, db: apsw.Connection, row: tuple[str, str], secret: str, name: str) -> Device:
-        identity, user = row
-        device = insert_device(db, digest(secret), user, "browser", name, (), self._clock())
+    def _pair(self, db: apsw.Connection, row: Sequence[Any], secret: str, name: str) -> Device:
+        identity, user = row[:2]
+        device = insert_device(
+            db, token_hash=digest(secret), user_id=user, kind="browser", name=name, now=self._clock()
+        )
         statement = "UPDATE pairings SET token_hash = NULL, code_hash = NULL, device = ? WHERE id = ?"
         db.execute(statement, (device.id, identity))
         logger.info("a device was paired: %s", device.id)

@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, cast
 
 import apsw
 
@@ -46,10 +46,10 @@ class Users:
         user = User(id=_new_id(clean), name=clean, role=role, created_at=time.time())
 
         def work(db: apsw.Connection) -> None:
-            if db.execute("SELECT count(*) FROM users").fetchall()[0][0] >= MAX_USERS:
+            if count_rows(db, "users") >= MAX_USERS:
                 raise UsageError("USERS_FULL", f"there are {MAX_USERS} people already: remove one first")
             values = (user.id, user.name, user.role, user.created_at)
-            db.execute(f"INSERT INTO users({_COLUMNS}) VALUES(?, ?, ?, ?)", values)  # noqa: S608
+            db.execute(f"INSERT INTO users({_COLUMNS}) VALUES(?, ?, ?, ?)", values)
 
         await self._database.write(work)
         return user
@@ -81,6 +81,12 @@ class Users:
 
         await self._database.write(work)
         await self._database.checkpoint()
+
+
+def count_rows(db: apsw.Connection, table: Literal["users", "devices"]) -> int:
+    """Return how many rows a table has."""
+    rows = db.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608 - a constant
+    return cast(int, rows[0][0])
 
 
 def find_user(db: apsw.Connection, user_id: str) -> User:

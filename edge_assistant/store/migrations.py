@@ -77,8 +77,7 @@ def add_sources(connection: apsw.Connection) -> None:
 
 
 def create_people(connection: apsw.Connection) -> None:
-    """4: people with roles, their devices and programs, pairings under way, shared
-    conversations, and the certificates with which devices in the house know this one.
+    """4: people, their devices, pairings, the device's certificates, shared conversations.
 
     Only hashes of secrets are kept. `boot` and `ends_at`, `began` are times as `people.uptime` gives
     them. A code is cleared when it was guessed at too often, a token when it was used.

@@ -57,7 +57,7 @@ class Doorkeeper:
         self._pairings = pairings
         self._users = users
         self._close_sockets = close_sockets
-        self._live: dict[web.Request, SignIn] = {}
+        self._live: dict[int, tuple[web.Request, SignIn]] = {}
         """Requests that are being answered, streams and sockets among them."""
 
     def routes(self) -> list[web.RouteDef]:
@@ -97,19 +97,17 @@ class Doorkeeper:
 
     @contextmanager
     def _noted(self, request: web.Request, sign_in: SignIn) -> Iterator[None]:
-        self._live[request] = sign_in
+        self._live[id(request)] = request, sign_in  # requests are mappings and can't be keys
         try:
             yield
         finally:
-            self._live.pop(request, None)
+            del self._live[id(request)]
 
-    async def drop(
-        self, why: str, chosen: Callable[[SignIn], bool], keep: web.Request | None = None
-    ) -> None:
+    async def drop(self, why: str, chosen: Callable[[SignIn], bool], keep: web.Request | None = None) -> None:
         """Forget what is cached of rights, and end every connection of the sign-ins chosen but `keep`."""
         self._devices.forget()
         await self._close_sockets(why, chosen)
-        for request, sign_in in list(self._live.items()):
+        for request, sign_in in list(self._live.values()):
             if request is not keep and chosen(sign_in) and isinstance(request.transport, asyncio.Transport):
                 request.transport.abort()
 
@@ -120,7 +118,8 @@ class Doorkeeper:
         if bool(body.token) == bool(body.code):
             raise UsageError("WEB_BAD_FIELD", "send either `token` or `code`")
         use = self._pairings.use_token if body.token else self._pairings.use_code
-        device, secret = await use(body.token or body.code, body.name or request.headers.get("User-Agent", ""))
+        name = body.name or request.headers.get("User-Agent", "")
+        device, secret = await use(body.token or body.code, name)
         response = json_response({"signed_in": True, "device": device.id, "user": device.user})
         response.set_cookie(
             _cookie_name(request),

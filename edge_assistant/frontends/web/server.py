@@ -22,9 +22,9 @@ from edge_assistant.frontends.web.sse import Chat
 from edge_assistant.frontends.web.status import StatusPages
 from edge_assistant.frontends.web.ws import Limits, Sockets
 from edge_assistant.llm.protocol import ModelStatus
+from edge_assistant.memory.conversations import Conversations
 from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
-from edge_assistant.memory.conversations import Conversations
 
 logger = logging.getLogger(__name__)
 

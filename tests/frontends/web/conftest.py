@@ -19,6 +19,7 @@ from edge_assistant.frontends.web.ws import Limits
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.people.people import People
+from edge_assistant.people.person import OWNER_ID
 from edge_assistant.people.uptime import Moment
 from edge_assistant.store.database import Database
 from tests.frontends.web.scripted import ScriptedAssistant
@@ -82,6 +83,7 @@ class Site:
     server: WebServer
     url: str
     status: list[ModelStatus]
+    people: People
     sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     _signed_in: aiohttp.ClientSession | None = None
 
@@ -109,9 +111,10 @@ class Site:
         assert match
         return match[1]
 
-    async def sign_in(self) -> aiohttp.ClientSession:
+    async def sign_in(self, user_id: str = OWNER_ID) -> aiohttp.ClientSession:
         session = self.client()
-        async with session.post("/api/signin", json={"token": await self.token()}) as response:
+        token = (await self.people.pairings.begin(user_id)).token
+        async with session.post("/api/signin", json={"token": token}) as response:
             assert response.status == 200, await response.text()
         return session
 
@@ -148,7 +151,7 @@ async def serve(
             limits=limits or Limits(),
             static=static,
         )
-        sites.append(Site(server, await server.start(), status))
+        sites.append(Site(server, await server.start(), status, people))
         return sites[-1]
 
     yield start

@@ -8,7 +8,7 @@ export class ApiError extends Error {
   }
 
   get signedOut() {
-    return this.status === 401;
+    return this.code === "NOT_SIGNED_IN";
   }
 }
 
