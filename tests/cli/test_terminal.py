@@ -119,8 +119,9 @@ def test_ctrl_c_in_chat_stops_the_answer_and_the_chat_goes_on(daemon: Daemon) ->
         shown.type("Write a long story about a lighthouse keeper, her dog and the sea.\n")
         shown.wait_for(r"story.*sea\.[^>]*[a-z]{3,} [a-z]{2,}")
         shown.type("\x03")
-        shown.wait_for(r"\(stopped\)")
+        shown.wait_for(r"\(stopped\)\s+> ")
         shown.type("\x03")
+        shown.wait_for(r"\(stopped\)\s+> \s+> ")
         shown.type("Say hello.\n")
         shown.wait_for(r"\(stopped\)(?s:.)*hello\.(?s:.)*\w+(?s:.)*> ")
         shown.type("\x04")
@@ -136,7 +137,7 @@ def test_ctrl_c_in_ask_stops_the_answer_and_keeps_what_was_said(
     with terminal(
         "ask", "Write a long story about a lighthouse keeper and the sea.", "--session", "s1"
     ) as shown:
-        shown.wait_for(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}")
+        shown.wait_for(r"thinking …(?s:.)*[a-z]{3,} [a-z]{2,} [a-z]{2,}")
         shown.process.send_signal(signal.SIGINT)
         assert shown.end() == 130
         assert "Traceback" not in shown.seen

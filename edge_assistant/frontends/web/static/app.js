@@ -40,7 +40,7 @@ class App {
     this.sessions = new SessionList(byId("sessions"), {
       onOpen: (id) => this.go(id),
       onGone: (id) => id === this.chat.session && this.go(""),
-      onChanged: () => this.changed(),
+      onChanged: (id) => this.changed(id),
     });
     this.composer = new Composer(byId, { onSend: (text) => this.send(text), onStop: () => this.stop() });
     this.listen();
@@ -136,8 +136,8 @@ class App {
     this.composer.setAnswering(Boolean(this.chat.running));
   }
 
-  async changed() {
-    tabs.postMessage({ session: this.chat.session });
+  async changed(session = this.chat.session) {
+    tabs.postMessage({ session });
     await this.sessions.load();
     this.chatChanged();
   }

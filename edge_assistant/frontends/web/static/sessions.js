@@ -102,7 +102,7 @@ export class SessionList {
     item.title = title;
     try {
       Object.assign(item, await api.rename(item.id, title));
-      this.onChanged();
+      this.onChanged(item.id);
     } catch {
       item.title = before;
       notify(t("renameFailed"));
@@ -121,7 +121,7 @@ export class SessionList {
     this.draw();
     notify(t("removed"));
     this.onGone(item.id);
-    this.onChanged();
+    this.onChanged(item.id);
   }
 }
 
