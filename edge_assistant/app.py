@@ -92,10 +92,13 @@ async def serve(
         await conversations.recover()
         model = await _start_model(stack, config, paths, shutdown)
         assistant = Assistant(config, conversations, model)
-        services = Services(config, ring, database, conversations, model)
+        people = People(database)
+        services = Services(config, ring, database, conversations, model, people=people)
         await _start_control(stack, paths, assistant, services)
         if web:
-            services.web = await _start_web(stack, config, assistant, People(database), conversations)
+            services.web = await _start_web(
+                stack, config, assistant, database=database, people=people, conversations=conversations
+            )
         await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
         # Turns end before the sockets close, so that those who watch see how.
         stack.push_async_callback(assistant.close)
@@ -145,18 +148,23 @@ async def _start_web(
     stack: AsyncExitStack,
     config: Config,
     assistant: Assistant,
+    *,
+    database: Database,
     people: People,
     conversations: Conversations,
 ) -> Web:
+    from edge_assistant.frontends.web.lan import Lan
     from edge_assistant.frontends.web.server import WebServer
 
+    name = config.assistant.name
     server = WebServer(
         config.web,
         assistant,
         conversations,
         people,
         lambda: assistant.model.status,
-        name=config.assistant.name,
+        lan=Lan(config.web, database, name) if config.web.lan else None,
+        name=name,
     )
     await server.start()
     stack.push_async_callback(server.stop)

@@ -98,7 +98,7 @@ def test_any_value_in_the_environment_is_taken_or_refused_by_name(key, value):
         ("[llm]\ncontex = 1", "CONFIG_UNKNOWN_KEY", "did you mean `llm.context`"),
         ("[lm]\ncontext = 1", "CONFIG_UNKNOWN_KEY", "did you mean `llm`"),
         ("[personas.a]\nton = 'x'", "CONFIG_UNKNOWN_KEY", "did you mean `personas.a.tone`"),
-        ("[web]\nzzz = 1", "CONFIG_UNKNOWN_KEY", "allowed_hosts, enabled, host, port"),
+        ("[web]\nzzz = 1", "CONFIG_UNKNOWN_KEY", "allowed_hosts, announce, enabled, host, lan, port"),
         ("[llm]\ncontext = '1'", "CONFIG_BAD_VALUE", "llm.context"),
         ("[llm]\ncontext = 511", "CONFIG_BAD_VALUE", ">= 512"),
         ("[llm]\nparallel = 17", "CONFIG_BAD_VALUE", "<= 16"),

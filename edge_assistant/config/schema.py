@@ -82,9 +82,17 @@ class WebSettings(Section, frozen=True):
     enabled: bool = True
     """Whether the page is served at all."""
     host: Annotated[str, msgspec.Meta(min_length=1, max_length=253)] = "127.0.0.1"
-    """Address to listen on; the default is reached from this machine only."""
+    """Address to listen on without encryption; only one of this machine is taken."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
     """TCP port; 0 picks a free one and the log names it."""
+    lan: bool = True
+    """Whether paired devices in the house reach the page, over https."""
+    tls_host: Annotated[str, msgspec.Meta(min_length=1, max_length=253)] = "0.0.0.0"  # noqa: S104
+    """Address to listen on for the house; the default is all of them."""
+    tls_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8443
+    """TCP port for the house; 0 picks a free one and the log names it."""
+    announce: bool = True
+    """Whether the device tells its name in the house (mDNS); only with `lan`."""
     allowed_hosts: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=253)], ...] = ()
     """More host names under which browsers may reach the page, besides this machine's own."""
 

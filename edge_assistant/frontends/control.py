@@ -17,7 +17,7 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -27,16 +27,26 @@ from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.frontends.address import socket_address
 from edge_assistant.frontends.orders import (
+    AddToken,
+    AddUser,
     Backup,
     BackupWritten,
+    DeviceList,
+    Devices,
     Link,
     LinkMade,
     Order,
+    Pair,
+    PairingMade,
     RecoveryCode,
     RecoveryCodeMade,
+    Revoke,
+    Revoked,
     SessionList,
     Sessions,
     Status,
+    TokenMade,
+    UserAdded,
     decode_envelope,
     decode_order,
     principal_of,
@@ -50,7 +60,7 @@ from edge_assistant.frontends.protocol import (
     decode_message,
     refusal,
 )
-from edge_assistant.memory.conversation import Session
+from edge_assistant.frontends.services import Services
 
 logger = logging.getLogger(__name__)
 
@@ -63,30 +73,6 @@ SLOW_SECONDS = 20.0
 
 _PEER_CREDENTIALS = struct.Struct("3i")
 ROOT = 0
-
-
-class Services(Protocol):
-    """What the daemon does besides answering."""
-
-    def status(self) -> msgspec.Struct:
-        """Return how the daemon is, as a struct with `type` `status`."""
-        ...
-
-    async def link(self) -> str:
-        """Return a one-time sign-in link; raises WEB_DISABLED."""
-        ...
-
-    async def sessions(self, principal_id: str) -> list[Session]:
-        """Return a person's conversations."""
-        ...
-
-    async def backup(self, path: Path) -> int:
-        """Write a backup and return its size in bytes."""
-        ...
-
-    async def new_recovery_code(self) -> str:
-        """Replace the recovery code."""
-        ...
 
 
 class _CallerLostError(Exception):
@@ -210,6 +196,21 @@ class _Connection:
                 return BackupWritten(path, await self._services.backup(Path(path)))
             case RecoveryCode():
                 return RecoveryCodeMade(await self._services.new_recovery_code())
+            case _:
+                return await self._admit(order)
+
+    async def _admit(self, order: Pair | AddUser | AddToken | Devices | Revoke) -> msgspec.Struct:
+        match order:
+            case Pair(user):
+                return PairingMade(**msgspec.structs.asdict(await self._services.invite(user)))
+            case AddUser(name, role):
+                return UserAdded(await self._services.add_user(name, role))
+            case AddToken(name, user, scopes):
+                return TokenMade(await self._services.add_token(user, name, scopes))
+            case Devices():
+                return DeviceList(await self._services.devices())
+            case Revoke(device):
+                return Revoked(await self._services.revoke(device))
 
     async def _find(self, identity: str, principal: Principal) -> Turn:
         turn = await self._assistant.turn(identity, principal)

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 
 from edge_assistant.assistant.request import OWNER, Principal
 from edge_assistant.frontends.protocol import Id, ProtocolError, check_size
 from edge_assistant.memory.conversation import Session
+from edge_assistant.people.person import PROGRAM_SCOPES, Device, Role, Scope, User
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class Link(msgspec.Struct, frozen=True, tag="link", tag_field="type"):
     """Make a one-time sign-in link."""
+
+
+class Pair(msgspec.Struct, frozen=True, tag="pair", tag_field="type"):
+    """Make a way in for another device of `user`: a link, the same as a QR code, and six digits."""
+
+    user: Id = OWNER.id
+
+
+class AddUser(msgspec.Struct, frozen=True, tag="add_user", tag_field="type"):
+    """Add a person to the household."""
+
+    name: Name
+    role: Role
+
+
+class AddToken(msgspec.Struct, frozen=True, tag="add_token", tag_field="type"):
+    """Make a token with which a program acts in the name of `user`, as far as `scopes` go."""
+
+    name: Name
+    user: Id = OWNER.id
+    scopes: Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=16)] = PROGRAM_SCOPES
+
+
+class Devices(msgspec.Struct, frozen=True, tag="devices", tag_field="type"):
+    """List the paired devices and the programs with tokens."""
+
+
+class Revoke(msgspec.Struct, frozen=True, tag="revoke", tag_field="type"):
+    """End a device or token, and the connections it has."""
+
+    device: Id
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", tag_field="type"):
@@ -35,15 +69,54 @@ class RecoveryCode(msgspec.Struct, frozen=True, tag="recovery_code", tag_field="
     """Make a new recovery code; the old one ends."""
 
 
-Order = Link | Status | Sessions | Backup | RecoveryCode
+Order = Link | Pair | AddUser | AddToken | Devices | Revoke | Status | Sessions | Backup | RecoveryCode
 
-ORDER_TYPES = frozenset({"link", "status", "sessions", "backup", "recovery_code"})
+ORDER_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Order))
 
 
 class LinkMade(msgspec.Struct, frozen=True, tag="link", tag_field="type"):
     """Open `url` in a browser within ten minutes; it works once."""
 
     url: str
+
+
+class PairingMade(msgspec.Struct, frozen=True, tag="pair", tag_field="type", kw_only=True):
+    """What is shown for ten minutes; `web.pairing.Invitation` tells about each field."""
+
+    id: str
+    user: str
+    url: str
+    local_url: str
+    address: str
+    code: str
+    expires_at: float
+    fingerprint: str
+    qr_svg: str
+    problem: str
+
+
+class UserAdded(msgspec.Struct, frozen=True, tag="add_user", tag_field="type"):
+    """The person is there."""
+
+    user: User
+
+
+class TokenMade(msgspec.Struct, frozen=True, tag="add_token", tag_field="type"):
+    """For the program; it is shown only now."""
+
+    token: str
+
+
+class DeviceList(msgspec.Struct, frozen=True, tag="devices", tag_field="type"):
+    """The last seen first."""
+
+    items: list[Device]
+
+
+class Revoked(msgspec.Struct, frozen=True, tag="revoke", tag_field="type"):
+    """The device is gone."""
+
+    device: Device
 
 
 class SessionList(msgspec.Struct, frozen=True, tag="sessions", tag_field="type"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from edge_assistant.errors import EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel, ModelStatus
 from edge_assistant.memory.conversation import Session
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.people.people import People
+from edge_assistant.people.person import Device, Role, Scope, User
 from edge_assistant.store.backup import back_up
 from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
@@ -44,6 +47,14 @@ class Web(Protocol):
         """Return a one-time address that signs a browser in."""
         ...
 
+    async def invite(self, user_id: str) -> msgspec.Struct:
+        """Return link, QR code and digits for another device of a person."""
+        ...
+
+    async def drop(self, device_id: str) -> None:
+        """End every connection of a device."""
+        ...
+
 
 class Services:
     """Carries out the orders of the control socket."""
@@ -55,6 +66,8 @@ class Services:
         database: Database,
         conversations: Conversations,
         model: LanguageModel,
+        *,
+        people: People,
     ) -> None:
         self.web: Web | None = None
         """Set when the page is served."""
@@ -62,6 +75,7 @@ class Services:
         self._keys = keys
         self._database = database
         self._conversations = conversations
+        self._people = people
         self._model = model
         self._started = time.monotonic()
 
@@ -84,11 +98,37 @@ class Services:
 
     async def link(self) -> str:
         """Return a one-time sign-in link, a secret; raises WEB_DISABLED."""
+        return await self._served().sign_in_link()
+
+    async def invite(self, user_id: str) -> msgspec.Struct:
+        """Return a way in for another device of a person, all secrets; raises WEB_DISABLED."""
+        return await self._served().invite(user_id)
+
+    async def add_user(self, name: str, role: Role) -> User:
+        """Add a person; raises USER_NAME_EMPTY, USERS_FULL."""
+        return await self._people.users.add(name, role)
+
+    async def add_token(self, user_id: str, name: str, scopes: Sequence[Scope]) -> str:
+        """Return a token for a program of a person, a secret; raises USER_NOT_FOUND, DEVICES_FULL."""
+        return (await self._people.devices.add_program(user_id, name, scopes))[1]
+
+    async def devices(self) -> list[Device]:
+        """Return everybody's devices and programs, the last seen first."""
+        return await self._people.devices.list()
+
+    async def revoke(self, device_id: str) -> Device:
+        """End a device and what it has open; raises DEVICE_NOT_FOUND."""
+        device = await self._people.devices.revoke(device_id)
+        if self.web is not None:
+            await self.web.drop(device.id)
+        return device
+
+    def _served(self) -> Web:
         if self.web is None:
             raise UsageError(
                 "WEB_DISABLED", "the page is not served: set web.enabled = true and run the daemon"
             )
-        return await self.web.sign_in_link()
+        return self.web
 
     async def sessions(self, principal_id: str) -> list[Session]:
         """Return a person's conversations, newest first."""

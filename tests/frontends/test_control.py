@@ -22,6 +22,7 @@ from edge_assistant.frontends.protocol import MAX_FRAME_BYTES
 from edge_assistant.llm.protocol import Completion, Generation, ModelStatus, Piece
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.ops.services import Services
+from edge_assistant.people.people import People
 from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
 
@@ -114,7 +115,14 @@ class House:
         self.model = ScriptedModel()
         self.conversations = Conversations(database)
         self.assistant = Assistant(Config(), self.conversations, self.model)
-        self.services = Services(Config(), KeyRing(folder), database, self.conversations, self.model)
+        self.services = Services(
+            Config(),
+            KeyRing(folder),
+            database,
+            self.conversations,
+            self.model,
+            people=People(database),
+        )
         self.control = ControlSocket(self.path, self.assistant, self.services)
         self.callers: list[Caller] = []
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from edge_assistant.errors import ConfigError, ForbiddenError
+from edge_assistant.frontends.web.lan import Lan
 from edge_assistant.frontends.web.responses import Handler
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
@@ -44,13 +45,21 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 class Gate:
     """Lets only requests through that address this device by its own names, from its own page."""
 
-    def __init__(self, host: str, allowed_hosts: Iterable[str]) -> None:
+    def __init__(self, host: str, allowed_hosts: Iterable[str], lan: Lan | None = None) -> None:
         self._names = frozenset(name.strip("[]").lower() for name in (*LOOPBACK_NAMES, host, *allowed_hosts))
+        self._lan = lan
+
+    def knows(self, name: str, request: web.Request) -> bool:
+        """Return whether `name` is one of ours: a known one, or the very address the connection came to."""
+        if name in self._names or (request.secure and self._lan and name in self._lan.names.hosts):
+            return True
+        own: tuple[str, ...] = request.get_extra_info("sockname", ("",))
+        return name != "" and name == own[0].partition("%")[0].removeprefix("::ffff:")
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Raise `ForbiddenError` for a foreign Host or Origin."""
-        if _host_name(request.host) not in self._names:
+        if not self.knows(_host_name(request.host), request):
             raise ForbiddenError(
                 "WEB_HOST_UNKNOWN", "this device is not known by that name: add it to web.allowed_hosts"
             )
@@ -107,7 +116,7 @@ def check_loopback(host: str) -> str:
     if not loopback:
         raise ConfigError(
             "CONFIG_NOT_AVAILABLE",
-            f"web.host = {host!r} would open the chat to the network, which this version can't do "
-            "safely: use 127.0.0.1",
+            f"web.host = {host!r} would serve the chat to the network without encryption: leave it at "
+            "127.0.0.1, devices in the house use https on web.tls_port",
         )
     return host.strip("[]")

@@ -13,7 +13,9 @@ from edge_assistant.config.schema import WebSettings
 from edge_assistant.errors import ConfigError
 from edge_assistant.frontends.web.auth import Doorkeeper
 from edge_assistant.frontends.web.household import Household
+from edge_assistant.frontends.web.lan import Lan
 from edge_assistant.frontends.web.pages import STATIC, Pages
+from edge_assistant.frontends.web.pairing import Invitation, Inviter, PairingPages
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import MAX_BODY_BYTES, errors_as_json
 from edge_assistant.frontends.web.security import Gate, add_headers, check_loopback
@@ -42,12 +44,15 @@ class WebServer:
         people: People,
         model_status: Callable[[], ModelStatus],
         *,
+        lan: Lan | None = None,
         name: str = "Edge Assistant",
         limits: Limits = Limits(),  # noqa: B008 - frozen
         static: Path = STATIC,
     ) -> None:
         self._host, self._port = check_loopback(settings.host), settings.port
         self._people = people
+        self._lan = lan
+        self._inviter = Inviter(people.pairings, lan)
         self._sockets = Sockets(assistant, limits)
         self._doorkeeper = Doorkeeper(people.devices, people.pairings, people.users, self._sockets.close)
         self._parts = (
@@ -57,9 +62,10 @@ class WebServer:
             Chat(assistant, limits.send_seconds),
             Sessions(assistant, conversations),
             Household(people.users, people.devices, self._doorkeeper, assistant, conversations),
+            PairingPages(self._inviter, people.pairings, lan),
             StatusPages(name, model_status, self._sockets.__len__),
         )
-        self._gate = Gate(settings.host, settings.allowed_hosts)
+        self._gate = Gate(settings.host, settings.allowed_hosts, lan)
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self.url = ""
@@ -83,8 +89,19 @@ class WebServer:
             raise _cannot_listen(error, self._host, self._port) from None
         port = self._runner.addresses[0][1]
         self.url = f"http://[{self._host}]:{port}" if ":" in self._host else f"http://{self._host}:{port}"
+        self._inviter.local_url = self.url
         logger.info("web chat at %s", self.url)
+        if self._lan is not None:
+            await self._lan.start(self._runner)
         return self.url
+
+    async def invite(self, user_id: str) -> Invitation:
+        """Return a way in for another device of a person: link, QR code and digits, all secrets."""
+        return await self._inviter.invite(user_id)
+
+    async def drop(self, device_id: str) -> None:
+        """End every connection of a device that was revoked."""
+        await self._doorkeeper.drop("revoked", lambda each: each.device == device_id)
 
     async def sign_in_link(self) -> str:
         """Return a one-time address that signs a browser in. It is a secret: never log it.
@@ -99,6 +116,8 @@ class WebServer:
         if self._runner is None or self._site is None:
             return
         await self._site.stop()
+        if self._lan is not None:
+            await self._lan.stop_listening()
         await self._sockets.close("the assistant is stopping")
         await self._runner.cleanup()
         self._runner = self._site = None

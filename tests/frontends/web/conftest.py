@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from edge_assistant.config.schema import WebSettings
+from edge_assistant.frontends.web.addresses import Names
+from edge_assistant.frontends.web.lan import Lan
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.server import WebServer
 from edge_assistant.frontends.web.ws import Limits
@@ -95,6 +99,27 @@ class Site:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
+    @property
+    def house(self) -> Lan:
+        """The https side."""
+        lan = self.server._lan
+        assert lan is not None
+        return lan
+
+    def phone(self, address: str = "") -> aiohttp.ClientSession:
+        """A device in the house that has installed the authority."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(
+            cadata=self.house.certificates.authority.public_bytes(Encoding.PEM).decode()
+        )
+        session = aiohttp.ClientSession(
+            address or self.house.url,
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            connector=aiohttp.TCPConnector(ssl=context),
+        )
+        self.sessions.append(session)
+        return session
+
     def client(self, cookie: str | None = None) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
             self.url,
@@ -135,18 +160,31 @@ def cookie_of(session: aiohttp.ClientSession) -> str:
 
 @pytest.fixture
 async def serve(
-    assistant: ScriptedAssistant, conversations: Conversations, people: People, static: Path
+    assistant: ScriptedAssistant,
+    conversations: Conversations,
+    database: Database,
+    people: People,
+    static: Path,
 ) -> AsyncIterator[Callable[..., Any]]:
     sites: list[Site] = []
 
-    async def start(limits: Limits | None = None, answers: Assistant = assistant, **settings: Any) -> Site:
+    async def start(
+        limits: Limits | None = None,
+        answers: Assistant = assistant,
+        names: Names | None = None,
+        **settings: Any,
+    ) -> Site:
         status = [ModelStatus(name="scripted", phase="ready", context=512)]
+        web = WebSettings(
+            **{"port": 0, "lan": False, "tls_host": "127.0.0.1", "tls_port": 0, "announce": False, **settings}
+        )
         server = WebServer(
-            WebSettings(**{"port": 0, **settings}),
+            web,
             answers,
             conversations,
             people,
             lambda: status[0],
+            lan=Lan(web, database, "Nabu", names=names and (lambda: names)) if web.lan else None,
             name="Nabu",
             limits=limits or Limits(),
             static=static,

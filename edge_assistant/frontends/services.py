@@ -1,0 +1,56 @@
+"""What the control socket needs of the daemon besides answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from edge_assistant.memory.conversation import Session
+from edge_assistant.people.person import Device, Role, Scope, User
+
+
+class Services(Protocol):
+    """What the daemon does besides answering."""
+
+    def status(self) -> msgspec.Struct:
+        """Return how the daemon is, as a struct with `type` `status`."""
+        ...
+
+    async def link(self) -> str:
+        """Return a one-time sign-in link; raises WEB_DISABLED."""
+        ...
+
+    async def invite(self, user_id: str) -> msgspec.Struct:
+        """Return a way in for another device of a person; raises WEB_DISABLED, USER_NOT_FOUND."""
+        ...
+
+    async def add_user(self, name: str, role: Role) -> User:
+        """Add a person."""
+        ...
+
+    async def add_token(self, user_id: str, name: str, scopes: Sequence[Scope]) -> str:
+        """Return a token for a program of a person."""
+        ...
+
+    async def devices(self) -> list[Device]:
+        """Return everybody's devices and programs."""
+        ...
+
+    async def revoke(self, device_id: str) -> Device:
+        """End a device; raises DEVICE_NOT_FOUND."""
+        ...
+
+    async def sessions(self, principal_id: str) -> list[Session]:
+        """Return a person's conversations."""
+        ...
+
+    async def backup(self, path: Path) -> int:
+        """Write a backup and return its size in bytes."""
+        ...
+
+    async def new_recovery_code(self) -> str:
+        """Replace the recovery code."""
+        ...
