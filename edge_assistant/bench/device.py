@@ -162,7 +162,7 @@ def _environ(folder: Path, setting: Setting, sections: Sections) -> dict[str, st
     own = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_ASSISTANT_")}
     llm = {**msgspec.to_builtins(setting.config.llm), **sections.get("llm", {})}
     config = folder / "config.toml"
-    config.write_text(to_toml({"web": {"port": 0}, **sections, "llm": llm}), encoding="utf-8")
+    config.write_text(to_toml({"web": {"port": 0, "lan": False}, **sections, "llm": llm}), encoding="utf-8")
     return {
         **own,
         "STATE_DIRECTORY": str(folder / "state"),
