@@ -61,6 +61,7 @@ class Pages:
         return [
             web.get("/", self.index),
             web.get("/favicon.ico", self.icon),
+            web.get("/trust", self.trust),
             web.get("/static/{name}", self.file),
         ]
 
@@ -68,6 +69,11 @@ class Pages:
     async def index(self, request: web.Request) -> web.Response:
         """Serve the page."""
         return self._respond(request, "index.html")
+
+    @public
+    async def trust(self, request: web.Request) -> web.Response:
+        """Serve the page that explains how a phone comes to trust this device."""
+        return self._respond(request, "trust.html")
 
     @public
     async def icon(self, request: web.Request) -> web.Response:

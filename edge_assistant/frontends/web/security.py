@@ -20,6 +20,9 @@ from edge_assistant.frontends.web.responses import Handler
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
+SHELL = {"/", "/favicon.ico", "/healthz", "/trust", "/ca.crt"}
+"""What a link from elsewhere may open: it tells nothing of anybody."""
+
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -70,7 +73,7 @@ class Gate:
 
 def needs_own_origin(request: web.Request) -> bool:
     """Return whether this request does or reveals something, unlike loading the empty page."""
-    shell = request.path in {"/", "/favicon.ico", "/healthz"} or request.path.startswith("/static/")
+    shell = request.path in SHELL or request.path.startswith("/static/")
     return not shell or request.method not in {"GET", "HEAD"}
 
 

@@ -53,6 +53,7 @@ def static(tmp_path: Path) -> Path:
     folder = tmp_path / "static"
     folder.mkdir()
     (folder / "index.html").write_text(PAGE)
+    (folder / "trust.html").write_text(PAGE)
     (folder / "app.js").write_text("export const answer = 42;\n" * 100)
     (folder / "app.css").write_text("p { color: black }\n")
     (folder / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')

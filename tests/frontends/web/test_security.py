@@ -7,7 +7,7 @@ import pytest
 from edge_assistant.errors import ConfigError
 from edge_assistant.frontends.web.security import HEADERS, check_loopback
 
-SHELL = {"/", "/static/app.js", "/favicon.ico"}
+SHELL = {"/", "/trust", "/static/app.js", "/favicon.ico"}
 JSON = {"Content-Type": "application/json"}
 
 

@@ -14,7 +14,8 @@ export class ApiError extends Error {
 
 const SECONDS = 15;
 
-async function call(method, path, body) {
+/** Makes one call and returns its answer; throws `ApiError`. */
+export async function call(method, path, body) {
   const options = { method, signal: AbortSignal.timeout(SECONDS * 1000) };
   if (body !== undefined) {
     options.headers = { "Content-Type": "application/json" };
@@ -34,7 +35,8 @@ async function call(method, path, body) {
 
 const session = (id) => `/api/sessions/${encodeURIComponent(id)}`;
 
-export const signIn = (token) => call("POST", "/api/signin", { token });
+/** `way` is `{token}` of a link or `{code}` that somebody typed. */
+export const signIn = (way) => call("POST", "/api/signin", way);
 export const status = () => call("GET", "/api/status");
 export const sessions = async () => (await call("GET", "/api/sessions")).sessions;
 export const rename = (id, title) => call("PATCH", session(id), { title });

@@ -50,11 +50,21 @@ class App {
     themeButton(byId("theme"));
     byId("new-chat").prepend(icon(ICONS.plus));
     byId("new-chat").addEventListener("click", () => this.go(""));
+    byId("household").addEventListener("click", () => this.openHousehold());
     byId("log").addEventListener("click", (event) => this.copyFrom(event));
     document.addEventListener("keydown", (event) => this.pressed(event));
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
     addEventListener("popstate", () => this.open(sessionInAddress()));
     tabs.onmessage = ({ data }) => this.heardFromTab(data);
+  }
+
+  /** The dialog and its looks are fetched when somebody wants to see them. */
+  async openHousehold() {
+    if (!document.querySelector("link[href='/static/household.css']")) {
+      document.head.append(el("link", { rel: "stylesheet", href: "/static/household.css" }));
+    }
+    const { openHousehold } = await import("./household.js");
+    await openHousehold();
   }
 
   async start() {

@@ -1,4 +1,4 @@
-// The way in: a one-time link, opened or pasted.
+// The way in: a one-time link, scanned, opened or pasted, or the six digits that go with it.
 
 import * as api from "./api.js";
 import { t } from "./text.js";
@@ -10,21 +10,40 @@ export function tokenIn(text) {
   return found ? found[1] : "";
 }
 
+/** Returns what to sign in with: the digits of a code, or the token of a link; null when it is neither. */
+function wayIn(text) {
+  const code = /^\s*(\d{3})\s*(\d{3})\s*$/.exec(text);
+  if (code) return { code: code[1] + code[2] };
+  const token = tokenIn(text);
+  return token ? { token } : null;
+}
+
 /**
  * Uses the link this page was opened with, and takes the token out of the address at once: it must
  * not stay in the history. Returns what went wrong, in words, else "".
  */
 export async function useLink() {
-  const token = tokenIn(location.hash);
-  if (!location.hash.startsWith("#signin=")) return "";
+  const { hash } = location;
+  if (!hash.startsWith("#signin=")) return "";
   history.replaceState(null, "", location.pathname);
-  return trySignIn(token);
+  rememberAuthority(hash);
+  return trySignIn(wayIn(hash));
 }
 
-async function trySignIn(token) {
-  if (!token) return t("badLink");
+/** Keeps the fingerprint of the scanned code for the page that explains trust, as long as this tab lives. */
+function rememberAuthority(hash) {
+  const found = /&ca=([0-9A-F]{64})$/.exec(hash);
   try {
-    await api.signIn(token);
+    if (found) sessionStorage.setItem("authority", found[1]);
+  } catch {
+    // storage is forbidden: people compare by eye
+  }
+}
+
+async function trySignIn(way) {
+  if (!way) return t("badLink");
+  try {
+    await api.signIn(way);
     return "";
   } catch (error) {
     if (error.code === "OFFLINE") return t("noDevice");
@@ -41,7 +60,7 @@ export function showSignIn(byId, problem) {
   byId("signin-problem").textContent = problem;
   byId("signin-form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    const failure = await trySignIn(tokenIn(byId("link").value));
+    const failure = await trySignIn(wayIn(byId("link").value));
     if (failure) byId("signin-problem").textContent = failure;
     else location.reload();
   });
