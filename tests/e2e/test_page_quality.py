@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ def test_everything_has_a_name_and_enough_contrast(
     if chat.page.locator("#open-drawer").is_visible():
         chat.page.locator("#open-drawer").click()
         assert audit(chat) == []
+    chat.page.locator("#household").click()
+    chat.page.get_by_role("button", name="Show the code").click()
+    chat.page.locator(".digits").wait_for()
+    assert audit(chat) == []
+    chat.page.keyboard.press("Escape")
     session = chat.page.locator(".session")
     session.hover()
     session.get_by_label("Delete").click()
@@ -91,13 +97,13 @@ def test_the_whole_way_goes_by_keyboard(chat: ChatPage) -> None:
     chat.wait_until(lambda: chat.answers.count() == 1 and len(chat.titles) == 1)
     order = []
     chat.page.locator(".skip").focus()
-    for _ in range(9):
+    for _ in range(10):
         order.append(focused())
         press("Tab")
     session = next(each for each in order if each.startswith("open-"))
     assert order[:3] == ["skip", "new-chat", session]
     assert order[3:5] == [session.replace("open-", "rename-"), "icon-button"]
-    assert order[5:] == ["theme", "scroll", "action copy-answer", "message"]
+    assert order[5:] == ["household", "theme", "scroll", "action copy-answer", "message"]
     chat.page.locator(".skip").focus()
     press("Enter")
     assert focused() == "message"
@@ -131,10 +137,16 @@ def test_the_page_is_small(daemon: Daemon, make_page: Callable[..., ChatPage]) -
     assert sum(sizes) <= MOST_BYTES
 
 
-def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:
+def test_every_module_that_the_page_starts_with_is_preloaded_and_no_other() -> None:
     page = (STATIC / "index.html").read_text(encoding="utf-8")
-    modules = {path.name for path in STATIC.glob("*.js")}
-    assert {name for name in modules if f"/static/{name}" in page} == modules
+    preloaded = set(re.findall(r'modulepreload" href="/static/([\w.-]+)"', page))
+    wanted, found = {"app.js"}, set[str]()
+    while wanted:
+        name = wanted.pop()
+        found.add(name)
+        code = (STATIC / name).read_text(encoding="utf-8")
+        wanted |= set(re.findall(r'from "\./([\w.-]+)"', code)) - found
+    assert preloaded == found - {"app.js"}
 
 
 def test_no_line_of_the_page_parses_html_or_names_another_host() -> None:
