@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from typing import Literal
@@ -240,6 +241,7 @@ class Answer:
             turn.id, text, token_ids, route.model, status, route=route, timings=timings, usage=usage,
             sources=self._sources, error_code=error.code if error else None,
         )  # fmt: skip
+        turn.shorten = functools.partial(_shorten, self._conversations, turn.id, text)
         await self._drop_turns()
         _log(turn, status, text, timings)
         if error is not None or status == "failed":
@@ -270,7 +272,7 @@ class Answer:
         status: Status = _STATUS[done.reason] if done else "complete" if self._quick else "interrupted"
         heard = self._turn.heard_characters
         if heard is not None and heard < len(text):
-            return text[: max(heard, 0)].rstrip(), (), "interrupted"
+            return _heard(text, heard), (), "interrupted"
         ids = (done and done.token_ids) or tuple(self._token_ids)
         return text, ids if text else (), "failed" if error else status
 
@@ -323,6 +325,16 @@ class Answer:
 
     def _elapsed_ms(self) -> float:
         return round((time.monotonic() - self._turn.created) * 1000, 2)
+
+
+async def _shorten(conversations: Conversations, turn_id: str, text: str, heard: int) -> None:
+    """Store as the answer what was heard of it."""
+    if heard < len(text):
+        await conversations.shorten_turn(turn_id, _heard(text, heard))
+
+
+def _heard(text: str, characters: int) -> str:
+    return text[: max(characters, 0)].rstrip()
 
 
 def as_edge_error(error: Exception, turn_id: str) -> EdgeError:

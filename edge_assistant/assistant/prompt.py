@@ -17,21 +17,32 @@ from edge_assistant.memory.conversation import StoredTurn
 FENCE = "<notes>", "</notes>"
 """What is retrieved stands between these; inside, they can't occur."""
 
+INTERRUPTION = "(I spoke over you and heard your last answer only as far as it stands here.)"
+"""Before a person's message that follows an answer stored as the part that was heard."""
+
 
 def build_messages(
     system: str, history: Iterable[StoredTurn], text: str, model: str, passages: Sequence[Passage] = ()
 ) -> tuple[Message, ...]:
     """Return the prompt for `text` after `history`, with what was retrieved right before it.
 
-    An interrupted or failed answer stands as far as it got. Token ids stand only when `model` made
-    them: another model's mean something else.
+    An interrupted or failed answer stands as far as it got, and the next message says when only that
+    much of it was heard. Token ids stand only when `model` made them: another model's mean something
+    else.
     """
-    messages = [Message("system", system)]
+    messages, spoken_over = [Message("system", system)], False
     for turn in history:
         if turn.answer_text:
             ids = turn.token_ids if turn.model == model else ()
-            messages += [Message("user", turn.user_text), Message("assistant", turn.answer_text, ids)]
-    return (*messages, Message("user", with_notes(text, passages)))
+            question = _after_interruption(turn.user_text) if spoken_over else turn.user_text
+            messages += [Message("user", question), Message("assistant", turn.answer_text, ids)]
+            spoken_over = turn.status == "interrupted" and not turn.token_ids
+    question = with_notes(text, passages)
+    return (*messages, Message("user", _after_interruption(question) if spoken_over else question))
+
+
+def _after_interruption(text: str) -> str:
+    return f"{INTERRUPTION}\n\n{text}"
 
 
 def with_notes(text: str, passages: Sequence[Passage]) -> str:

@@ -34,6 +34,8 @@ class Turn:
         """Done when the message is stored, or known already; holds the error when it is refused."""
         self.stop: Callable[[], Awaitable[None]] | None = None
         """Ends the work behind this turn early; None when there is none (any more)."""
+        self.shorten: Callable[[int], Awaitable[None]] | None = None
+        """Keeps only so many characters of an answer that is stored; None when nothing is stored yet."""
         self._events: list[Event] = []
         self._changed = asyncio.Event()
         self._rebuilt = False
@@ -83,8 +85,13 @@ class Turn:
         """Ask for the end of the turn; returns once asked, `wait` tells when it ended.
 
         What was said so far is stored; with `heard_characters` only that many characters of it,
-        which is what a person heard before speaking over it. Doing it again changes nothing.
+        which is what a person heard before speaking over it: a voice is slower than a model, so the
+        answer is usually complete by then and its stored copy is shortened. Doing it again changes
+        nothing.
         """
+        if self.finished and heard_characters is not None and self.shorten is not None:
+            shorten, self.shorten = self.shorten, None
+            await shorten(heard_characters)
         if self.finished or self.stopping:
             return
         self.stopping = True

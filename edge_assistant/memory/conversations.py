@@ -173,6 +173,15 @@ class Conversations:
 
         return await self._database.write(work)
 
+    async def shorten_turn(self, turn_id: str, text: str) -> None:
+        """Replace a finished answer by the part of it that was heard; it then counts as interrupted."""
+        values = (storable(text), pack_ids(()), turn_id)
+        query = (
+            "UPDATE turns SET status = 'interrupted', answer_text = ?, token_ids = ? "
+            "WHERE id = ? AND status IN ('complete', 'truncated', 'interrupted')"
+        )
+        await self._database.write(lambda db: db.execute(query, values))
+
     async def turn(self, turn_id: str, principal_id: str) -> StoredTurn | None:
         """Return a turn of `principal_id`, or None."""
 

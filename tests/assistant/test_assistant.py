@@ -22,6 +22,7 @@ from edge_assistant.assistant.events import (
     TurnQueued,
     TurnStarted,
 )
+from edge_assistant.assistant.prompt import INTERRUPTION
 from edge_assistant.assistant.request import OWNER, Principal
 from edge_assistant.config import Config
 from edge_assistant.config.schema import AssistantSettings, LlmSettings
@@ -206,6 +207,28 @@ async def test_speaking_over_an_answer_stores_only_what_was_heard(assistant, mod
     assert (await turn.wait()).text == "Hello"
     stored = await conversations.turn("t", OWNER.id)
     assert (stored.answer_text, stored.token_ids) == ("Hello", ())
+
+
+async def test_speaking_over_an_answer_that_is_complete_keeps_what_was_heard_and_tells_the_model(
+    assistant, model, conversations
+):
+    model.steps = ["Hello ", "there, friend."]
+    turn = await assistant.start(ask("t"))
+    assert (await turn.wait()).text == "Hello there, friend."
+    await turn.cancel(heard_characters=11)
+    await turn.cancel(heard_characters=3)
+    stored = await conversations.turn("t", OWNER.id)
+    assert (stored.answer_text, stored.token_ids, stored.status) == ("Hello there", (), "interrupted")
+    await (await assistant.start(ask("t2", "And now?"))).wait()
+    told = [message.content for message in model.generations[-1].messages[2:]]
+    assert told == ["Hello there", f"{INTERRUPTION}\n\nAnd now?"]
+
+
+async def test_an_answer_that_was_heard_to_its_end_stays_complete(assistant, conversations):
+    turn = await assistant.start(ask("t"))
+    text = (await turn.wait()).text
+    await turn.cancel(heard_characters=len(text))
+    assert (await conversations.turn("t", OWNER.id)).status == "complete"
 
 
 async def test_a_waiting_turn_can_be_stopped_before_the_model_ever_sees_it(assistant, model):
