@@ -9,6 +9,8 @@ import logging
 import time
 from typing import Literal
 
+import msgspec
+
 from edge_assistant.assistant.events import (
     ContextRetrieved,
     PromptAdvanced,
@@ -31,7 +33,7 @@ from edge_assistant.assistant.ladder import (
     tell,
 )
 from edge_assistant.assistant.recorded import recorded_events
-from edge_assistant.assistant.request import Request
+from edge_assistant.assistant.request import HOUSEHOLD, Request
 from edge_assistant.assistant.rung import ModelRung
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import EdgeError
@@ -69,7 +71,10 @@ class Answer:
         self._conversations = conversations
         self._rung = rung
         self._extensions = extensions
-        self._question = Question(request, turn)
+        # What all who live here can read is neither fed from nor remembered as what one of them confided.
+        shared = turn.line[0] != request.principal.id
+        audience = msgspec.structs.replace(request, principal=HOUSEHOLD) if shared else request
+        self._question = Question(audience, turn)
         self._route = rung.route
         self._sources: tuple[Source, ...] = ()
         self._previous = previous
@@ -264,7 +269,7 @@ class Answer:
     async def _tell_listeners(self) -> None:
         answer = self._turn.last
         if isinstance(answer, TurnFinished):
-            await tell(self._extensions.listeners, self._request, answer)
+            await tell(self._extensions.listeners, self._question.request, answer)
 
     def _result(self, error: EdgeError | None) -> tuple[str, tuple[int, ...], Status]:
         """Return text, token ids and status to store; ids never stand without their whole text."""

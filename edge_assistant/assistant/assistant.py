@@ -23,6 +23,7 @@ from edge_assistant.config import Config
 from edge_assistant.errors import BusyError, EdgeError
 from edge_assistant.llm.protocol import LanguageModel
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.people.person import HOUSEHOLD_ID
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,10 @@ STORE_SECONDS = 5.0
 """How long storing may take when the assistant closes, after the model had its time to stop."""
 
 _Line = tuple[str, str]
-"""Principal and session: nobody waits behind a stranger who guessed a session's id."""
+"""Principal and session: nobody waits behind a stranger who guessed a session's id.
+
+All who live here are one principal to a conversation of the household.
+"""
 
 
 class Assistant:
@@ -115,7 +119,7 @@ class Assistant:
 
         A newer call for the same session replaces the older, a turn of the session ends it.
         """
-        line = (principal.id, session)
+        line = self._line(session, principal)
         self._stop_preparing(line)
         if self._closing or line in self._lines or len(self._preparing) >= PREPARED:
             return
@@ -124,15 +128,18 @@ class Assistant:
     async def forget_session(self, session: str, principal: Principal) -> None:
         """Erase a session: its running turns end, its rows, events and KV go.
 
-        Raises SESSION_NOT_FOUND when it isn't there or is somebody else's.
+        Raises SESSION_NOT_FOUND when it isn't there or is somebody else's, SESSION_NOT_YOURS when it
+        is the household's.
         """
-        line = (principal.id, session)
+        if session in self._conversations.shared:
+            await self._conversations.check_erasable(session, principal.id)
+        line = self._line(session, principal)
         self._stop_preparing(line)
         turns = list(self._lines.get(line, ()))
         await asyncio.gather(*(turn.cancel() for turn in reversed(turns)))
         await asyncio.gather(*(turn.wait() for turn in turns))
         await self._conversations.delete_session(session, principal.id)
-        for turn in [turn for turn in self._turns.values() if _of(turn) == line and turn.finished]:
+        for turn in [turn for turn in self._turns.values() if turn.line == line and turn.finished]:
             self._turns.pop(turn.id)
         try:
             await self.model.forget(session)
@@ -153,19 +160,26 @@ class Assistant:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _line(self, session: str, principal: Principal) -> _Line:
+        shared = session in self._conversations.shared and principal.role != "guest"
+        return (HOUSEHOLD_ID if shared else principal.id), session
+
     def _known(self, turn_id: str, principal: Principal) -> Turn | None:
         turn = self._turns.get(turn_id)
-        if turn is not None and turn.principal.id != principal.id:
+        if turn is None or turn.principal.id == principal.id:
+            return turn
+        if self._line(turn.session, principal)[0] != HOUSEHOLD_ID:
             raise EdgeError("TURN_NOT_FOUND", "there is no such turn; send the message under a new id")
         return turn
 
     def _admit(self, request: Request) -> Turn:
         """Put a request into its session's line; raises `BusyError`."""
-        line = (request.principal.id, request.session)
+        line = self._line(request.session, request.principal)
         waiting = self._lines.get(line, [])
         self._check_room(request.principal, len(waiting))
         self._stop_preparing(line)
         turn = Turn(request.id, request.session, request.principal)
+        turn.line = line
         previous = waiting[-1] if waiting else None
         answer = Answer(turn, request, self._conversations, self._rung, self._extensions, previous=previous)
         self._turns[turn.id] = turn
@@ -198,10 +212,10 @@ class Assistant:
     def _ended(self, turn: Turn, answer: Answer) -> None:
         """Remember a finished turn for those who come back; forget a refused one."""
         del self._tasks[turn]
-        line = self._lines[_of(turn)]
+        line = self._lines[turn.line]
         line.remove(turn)
         if not line:
-            del self._lines[_of(turn)]
+            del self._lines[turn.line]
         if not turn.accepted.done() or turn.accepted.exception() is not None:
             self._turns.pop(turn.id, None)
             return
@@ -209,8 +223,8 @@ class Assistant:
         self._remembered.append(turn.id)
         if len(self._remembered) > REMEMBERED:
             self._turns.pop(self._remembered.popleft(), None)
-        if answer.read_notes and not (self._closing or _of(turn) in self._lines):
-            self._begin_preparing(_of(turn), self._refresh(turn.session))
+        if answer.read_notes and not (self._closing or turn.line in self._lines):
+            self._begin_preparing(turn.line, self._refresh(turn.session))
 
     async def _prepare(self, session: str, principal: Principal, text: str) -> None:
         try:
@@ -240,10 +254,6 @@ class Assistant:
             del self._preparing[line]
         if not task.cancelled() and (error := task.exception()):
             logger.error("preparing failed: %s", type(error).__name__, exc_info=error)
-
-
-def _of(turn: Turn) -> _Line:
-    return turn.principal.id, turn.session
 
 
 async def _bounded(work: Coroutine[Any, Any, None]) -> None:

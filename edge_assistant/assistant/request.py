@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_assistant.people.person import OWNER_ID, Role
+from edge_assistant.people.person import HOUSEHOLD_ID, OWNER_ID, Role
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -16,6 +16,9 @@ class Principal(msgspec.Struct, frozen=True):
 
 OWNER = Principal(OWNER_ID, "owner")
 """The person at the device itself: terminal, control socket, the first sign-in link."""
+
+HOUSEHOLD = Principal(HOUSEHOLD_ID, "member")
+"""Everybody who lives here: in whose name a conversation of the household looks things up and acts."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,8 @@ class Turn:
         self.id = turn_id
         self.session = session
         self.principal = principal
+        self.line = (principal.id, session)
+        """In which order it is answered: turns of one line wait for each other."""
         self.created = time.monotonic()
         self.heard_characters: int | None = None
         """How much of the answer was heard when somebody spoke over it; None when it was read."""

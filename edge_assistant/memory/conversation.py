@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
+Visibility = Literal["private", "household"]
+"""Who sees a conversation: whoever began it, or everybody who lives here."""
+
 TurnStatus = Literal["running", "complete", "interrupted", "truncated", "failed"]
 
 
@@ -18,6 +21,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     turns: int
+    visibility: Visibility = "private"
+    began_by: str = ""
+    """The principal in whose name it began."""
 
 
 class StoredTurn(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,14 +7,27 @@ import time
 
 import apsw
 
-from edge_assistant.errors import EdgeError
-from edge_assistant.memory.conversation import Session, StoredTurn, TurnStatus
+from edge_assistant.errors import EdgeError, ForbiddenError
+from edge_assistant.memory.conversation import Session, StoredTurn, TurnStatus, Visibility
 from edge_assistant.memory.conversation_rows import TURN_COLUMNS, session_of, storable, title_of, turn_of
+from edge_assistant.people.person import HOUSEHOLD_ID
 
 SESSION_QUERY = """
     SELECT id, title, created_at, updated_at,
-        (SELECT count(*) FROM turns WHERE turns.session = sessions.id) FROM sessions
+        (SELECT count(*) FROM turns WHERE turns.session = sessions.id), visibility, principal FROM sessions
 """
+
+LIVES_HERE = "EXISTS (SELECT 1 FROM users WHERE users.id = :who AND role <> 'guest')"
+"""By the people's own table: a role that changed counts at once, and no caller can claim one."""
+
+VISIBLE = f"(principal = :who OR (visibility = 'household' AND {LIVES_HERE}))"
+"""Which sessions a person sees: their own, and those of the household when they live here."""
+
+ERASABLE = (
+    "(principal = :who OR (visibility = 'household' AND "
+    "EXISTS (SELECT 1 FROM users WHERE users.id = :who AND role = 'owner')))"
+)
+"""Which sessions a person may erase: their own, and those of the household when they are its owner."""
 
 IN_CONTEXT = """
     WHERE turns.session = ? AND status <> 'running' AND answer_text <> ''
@@ -28,15 +41,15 @@ def no_session() -> EdgeError:
 
 
 def belongs(db: apsw.Connection, session_id: str, principal_id: str) -> bool:
-    """Return whether the session is of this person."""
-    query = "SELECT 1 FROM sessions WHERE id = ? AND principal = ?"
-    return db.execute(query, (session_id, principal_id)).fetchone() is not None
+    """Return whether this person sees the session."""
+    query = f"SELECT 1 FROM sessions WHERE id = :session AND {VISIBLE}"  # noqa: S608 - constants
+    return db.execute(query, {"session": session_id, "who": principal_id}).fetchone() is not None
 
 
 def find_session(db: apsw.Connection, session_id: str, principal_id: str) -> Session:
-    """Return a session of this person; raises SESSION_NOT_FOUND."""
-    names = (storable(session_id), principal_id)
-    row = db.execute(SESSION_QUERY + "WHERE id = ? AND principal = ?", names).fetchone()
+    """Return a session that this person sees; raises SESSION_NOT_FOUND."""
+    names = {"session": storable(session_id), "who": principal_id}
+    row = db.execute(f"{SESSION_QUERY} WHERE id = :session AND {VISIBLE}", names).fetchone()
     if row is None:
         raise no_session()
     return session_of(row)
@@ -50,14 +63,23 @@ def insert_missing_session(db: apsw.Connection, session_id: str, principal_id: s
 
 
 def insert_session(db: apsw.Connection, session_id: str, principal_id: str, title: str) -> Session:
-    """Add a session with a fresh snapshot key."""
+    """Add a session with a fresh snapshot key; what nobody in particular began is the household's."""
     now = time.time()
+    visibility: Visibility = "household" if principal_id == HOUSEHOLD_ID else "private"
     db.execute(
-        "INSERT INTO sessions(id, principal, title, snapshot_key, created_at, updated_at) "
-        "VALUES(?, ?, ?, ?, ?, ?)",
-        (session_id, principal_id, title, secrets.token_bytes(32), now, now),
+        "INSERT INTO sessions(id, principal, title, snapshot_key, created_at, updated_at, visibility) "
+        "VALUES(?, ?, ?, ?, ?, ?, ?)",
+        (session_id, principal_id, title, secrets.token_bytes(32), now, now, visibility),
     )
-    return Session(id=session_id, title=title, created_at=now, updated_at=now, turns=0)
+    return find_session(db, session_id, principal_id)
+
+
+def check_erasable(db: apsw.Connection, session_id: str, principal_id: str) -> None:
+    """Raise SESSION_NOT_FOUND, or SESSION_NOT_YOURS when a person sees a session and can't erase it."""
+    find_session(db, session_id, principal_id)
+    query = f"SELECT 1 FROM sessions WHERE id = :session AND {ERASABLE}"  # noqa: S608 - constants
+    if db.execute(query, {"session": session_id, "who": principal_id}).fetchone() is None:
+        raise ForbiddenError("SESSION_NOT_YOURS", "only who began this conversation or the owner may do that")
 
 
 def find_turn(db: apsw.Connection, turn_id: str) -> StoredTurn | None:
@@ -67,7 +89,7 @@ def find_turn(db: apsw.Connection, turn_id: str) -> StoredTurn | None:
 
 
 def owned(db: apsw.Connection, turn: StoredTurn, principal_id: str) -> StoredTurn:
-    """Return `turn` when it is this person's; else raise TURN_NOT_FOUND."""
+    """Return `turn` when this person sees its session; else raise TURN_NOT_FOUND."""
     if not belongs(db, turn.session, principal_id):
         raise EdgeError("TURN_NOT_FOUND", "there is no such turn; send the message under a new id")
     return turn

@@ -82,8 +82,16 @@ def pack_details(details: object | None) -> str | None:
 
 def session_of(row: Sequence[Any]) -> Session:
     """Return the session in a row of SESSION_QUERY."""
-    session_id, title, created_at, updated_at, turns = row
-    return Session(id=session_id, title=title, created_at=created_at, updated_at=updated_at, turns=turns)
+    session_id, title, created_at, updated_at, turns, visibility, began_by = row
+    return Session(
+        id=session_id,
+        title=title,
+        created_at=created_at,
+        updated_at=updated_at,
+        turns=turns,
+        visibility=visibility,
+        began_by=began_by,
+    )
 
 
 def turn_of(row: Sequence[Any]) -> StoredTurn:

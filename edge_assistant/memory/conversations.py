@@ -15,12 +15,15 @@ from typing import Literal, cast
 
 import apsw
 
-from edge_assistant.errors import EdgeError, UsageError
-from edge_assistant.memory.conversation import BeganTurn, Session, StoredTurn
+from edge_assistant.errors import EdgeError, ForbiddenError, UsageError
+from edge_assistant.memory.conversation import BeganTurn, Session, StoredTurn, Visibility
 from edge_assistant.memory.conversation_queries import (
     IN_CONTEXT,
+    LIVES_HERE,
     SESSION_QUERY,
+    VISIBLE,
     belongs,
+    check_erasable,
     find_session,
     find_turn,
     insert_missing_session,
@@ -54,12 +57,16 @@ class Conversations:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.shared: set[str] = set()
+        """Sessions that the household sees; complete after `recover`."""
 
     async def create_session(self, principal_id: str, title: str = "") -> Session:
         """Begin a session of `principal_id` under a new id."""
         session_id = uuid.uuid4().hex
         clean = clean_title(title)
-        return await self._database.write(lambda db: insert_session(db, session_id, principal_id, clean))
+        return self._noted(
+            await self._database.write(lambda db: insert_session(db, session_id, principal_id, clean))
+        )
 
     async def ensure_session(self, session_id: str, principal_id: str) -> Session:
         """Return the session with the client's id, made when there is none.
@@ -70,12 +77,19 @@ class Conversations:
         try:
             return await self.session(session_id, principal_id)
         except EdgeError:
-            return await self._database.write(lambda db: insert_missing_session(db, session_id, principal_id))
+            return self._noted(
+                await self._database.write(lambda db: insert_missing_session(db, session_id, principal_id))
+            )
+
+    def _noted(self, session: Session) -> Session:
+        (self.shared.add if session.visibility == "household" else self.shared.discard)(session.id)
+        return session
 
     async def sessions(self, principal_id: str, limit: int = LISTED) -> list[Session]:
-        """Return the sessions of `principal_id`, the newest used first."""
-        query = SESSION_QUERY + "WHERE principal = ? ORDER BY updated_at DESC, rowid DESC LIMIT ?"
-        rows = await self._database.read(lambda db: db.execute(query, (principal_id, limit)).fetchall())
+        """Return the sessions that `principal_id` sees, the newest used first."""
+        query = f"{SESSION_QUERY} WHERE {VISIBLE} ORDER BY updated_at DESC, rowid DESC LIMIT :limit"
+        values = {"who": principal_id, "limit": limit}
+        rows = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return [session_of(row) for row in rows]
 
     async def own_sessions(self, principal_id: str) -> list[str]:
@@ -101,14 +115,39 @@ class Conversations:
 
         return await self._database.write(work)
 
+    async def share(self, session_id: str, principal_id: str, visibility: Visibility) -> Session:
+        """Let the household see a session, or nobody else any more.
+
+        Only who began it may, and only who lives here may share: raises SESSION_NOT_FOUND,
+        SESSION_NOT_YOURS.
+        """
+        statement = f"""
+            UPDATE sessions SET visibility = :visibility WHERE id = :session AND principal = :who
+            AND (:visibility = 'private' OR {LIVES_HERE})
+        """  # noqa: S608 - constants
+
+        def work(db: apsw.Connection) -> Session:
+            find_session(db, session_id, principal_id)
+            db.execute(statement, {"visibility": visibility, "session": session_id, "who": principal_id})
+            if not db.changes():
+                raise ForbiddenError("SESSION_NOT_YOURS", "only who began this conversation may share it")
+            return find_session(db, session_id, principal_id)
+
+        return self._noted(await self._database.write(work))
+
+    async def check_erasable(self, session_id: str, principal_id: str) -> None:
+        """Raise SESSION_NOT_FOUND or SESSION_NOT_YOURS when a person may not erase a session."""
+        await self._database.read(lambda db: check_erasable(db, session_id, principal_id))
+
     async def delete_session(self, session_id: str, principal_id: str) -> None:
-        """Erase a session with its turns and snapshot key; raises SESSION_NOT_FOUND."""
+        """Erase a session with its turns and snapshot key; raises SESSION_NOT_FOUND, SESSION_NOT_YOURS."""
 
         def work(db: apsw.Connection) -> None:
-            find_session(db, session_id, principal_id)
+            check_erasable(db, session_id, principal_id)
             db.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
 
         await self._database.write(work)
+        self.shared.discard(session_id)
         await self._database.checkpoint()
 
     async def erase(self, principal_id: str) -> list[str]:
@@ -244,6 +283,9 @@ class Conversations:
 
     async def recover(self) -> int:
         """Mark the turns that a crash cut off as interrupted and return how many; call once at start."""
+        query = "SELECT id FROM sessions WHERE visibility = 'household'"
+        shared = await self._database.read(lambda db: db.execute(query).fetchall())
+        self.shared = {str(row[0]) for row in shared}
         query = (
             "UPDATE turns SET status = 'interrupted', finished_at = ? WHERE status = 'running' RETURNING id"
         )

@@ -12,7 +12,7 @@ from edge_assistant.frontends.web.access import allow
 from edge_assistant.frontends.web.auth import SIGNED_IN, principal_of
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import json_response, read_json
-from edge_assistant.memory.conversation import StoredTurn, TurnStatus
+from edge_assistant.memory.conversation import StoredTurn, TurnStatus, Visibility
 from edge_assistant.memory.conversations import Conversations
 
 PAGE = 50
@@ -27,10 +27,11 @@ class NewSession(msgspec.Struct, frozen=True):
     title: Title = ""
 
 
-class Renaming(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True):
     """The body of `PATCH /api/sessions/{id}`."""
 
-    title: Title
+    title: Title | msgspec.UnsetType = msgspec.UNSET
+    visibility: Visibility | msgspec.UnsetType = msgspec.UNSET
 
 
 class TurnView(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,10 +100,14 @@ class Sessions:
 
     @allow("guest", "chat")
     async def rename(self, request: web.Request) -> web.Response:
-        """Give the session another title."""
-        body = await read_json(request, Renaming)
-        session = await self._conversations.rename(request.match_info["id"], _who(request), body.title)
-        return json_response(session)
+        """Give the session another title, or show it to the household, or to nobody else any more."""
+        body = await read_json(request, Change)
+        session_id, who = request.match_info["id"], _who(request)
+        if body.visibility is not msgspec.UNSET:
+            await self._conversations.share(session_id, who, body.visibility)
+        if body.title is not msgspec.UNSET:
+            await self._conversations.rename(session_id, who, body.title)
+        return json_response(await self._conversations.session(session_id, who))
 
     @allow("guest", "chat")
     async def erase(self, request: web.Request) -> web.Response:

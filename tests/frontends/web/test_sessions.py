@@ -79,3 +79,17 @@ async def test_a_bad_title_is_refused(site, history, title):
     person = await site.sign_in()
     async with person.patch("/api/sessions/s1", json={"title": title}) as response:
         assert response.status == 400
+
+
+async def test_a_conversation_is_shown_to_the_household_and_taken_back(site):
+    member = await site.people.users.add("Mia", "member")
+    person, other = await site.sign_in(), await site.sign_in(member.id)
+    async with person.post("/api/sessions", json={"title": "Holidays"}) as response:
+        path = f"/api/sessions/{(await response.json())['id']}"
+    for visibility, status in (("household", 200), ("private", 404)):
+        async with person.patch(path, json={"visibility": visibility}) as response:
+            assert (response.status, (await response.json())["visibility"]) == (200, visibility)
+        async with other.get(path) as response:
+            assert response.status == status
+    async with person.patch(path, json={"visibility": "everybody"}) as response:
+        assert response.status == 400
