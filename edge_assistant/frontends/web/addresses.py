@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import socket
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+
+logger = logging.getLogger(__name__)
 
 HOUSE_NETWORKS = tuple(
     ipaddress.ip_network(text)
@@ -52,9 +55,14 @@ def house_addresses() -> list[str]:
     import psutil
 
     router = _router_interface()
+    try:
+        interfaces = psutil.net_if_addrs()
+    except OSError as error:  # a sandbox without AF_NETLINK
+        logger.warning("can't see the addresses of this device: %s", error)
+        return []
     found = [
         (interface != router, each.family == socket.AF_INET6, each.address.partition("%")[0])
-        for interface, addresses in psutil.net_if_addrs().items()
+        for interface, addresses in interfaces.items()
         for each in addresses
         if each.family in {socket.AF_INET, socket.AF_INET6}
     ]
