@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Print every finding; exit code 1 when one failed."""
     paths = load_paths()
     configuration, config = _configuration(args)
-    findings = [configuration, *examine(config, paths, _daemon_url(paths))]
+    findings = [configuration, *examine(config, paths, *_daemon(paths))]
     healthy = all(finding.outcome != "failed" for finding in findings)
     if args.json:
         print(msgspec.json.encode({"healthy": healthy, "findings": findings}).decode())
@@ -44,18 +44,19 @@ def _configuration(args: argparse.Namespace) -> tuple[Finding, Config]:
     return Finding(name="configuration", outcome="ok", detail=f"persona {config.assistant.persona}"), config
 
 
-def _daemon_url(paths: Paths) -> str | None:
-    """Return where the running daemon serves the page, or None when none runs."""
+def _daemon(paths: Paths) -> tuple[str | None, str]:
+    """Return where the running daemon serves the page (None when none runs), and what the house misses."""
     try:
         connection = connect(paths.control_socket)
         if connection is None:
-            return None
+            return None, ""
         try:
-            return str(connection.order(type="status")["url"])
+            status = connection.order(type="status")
+            return str(status["url"]), str(status["house_problem"])
         finally:
             connection.close()
     except EdgeError:
-        return None
+        return None, ""
 
 
 def _print(finding: Finding) -> None:

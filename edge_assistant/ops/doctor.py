@@ -52,14 +52,18 @@ class Patient(msgspec.Struct, frozen=True):
     hardware: Hardware
     daemon_url: str | None = None
     """Where the running daemon serves the page (may be empty); None when no daemon runs."""
+    house_problem: str = ""
+    """Why the house can't reach the running daemon; empty when it can, or shouldn't."""
 
 
 Check = Callable[[Patient], Finding]
 
 
-def examine(config: Config, paths: Paths, daemon_url: str | None = None) -> list[Finding]:
+def examine(
+    config: Config, paths: Paths, daemon_url: str | None = None, house_problem: str = ""
+) -> list[Finding]:
     """Do every check; one that breaks is itself a finding."""
-    patient = Patient(config, paths, read_hardware(paths.state), daemon_url)
+    patient = Patient(config, paths, read_hardware(paths.state), daemon_url, house_problem)
     return [_careful(check, patient) for check in CHECKS]
 
 
@@ -169,6 +173,19 @@ def check_port(patient: Patient) -> Finding:
     return _ok("port", f"{web.port} is free")
 
 
+def check_house(patient: Patient) -> Finding:
+    """Check that phones in the house can reach the page."""
+    web = patient.config.web
+    if not (web.enabled and web.lan):
+        return _ok("house", "only this machine reaches the page (web.lan is off)")
+    reason = patient.house_problem
+    if patient.daemon_url is None and web.tls_port:
+        reason = _cannot_listen(web.tls_host.strip("[]"), web.tls_port)
+    if reason:
+        return _warning("house", f"phones can't reach the page: {reason}", "set web.tls_port to another one")
+    return _ok("house", f"phones reach the page by https on port {web.tls_port or 'any'}")
+
+
 def check_state(patient: Patient) -> Finding:
     """Check that the state folder can be written and is private."""
     folder = patient.paths.state
@@ -211,6 +228,7 @@ CHECKS: tuple[Check, ...] = (
     check_secrets,
     check_clock,
     check_port,
+    check_house,
     check_programs,
 )
 

@@ -35,6 +35,10 @@ class Status(msgspec.Struct, frozen=True, tag="status", tag_field="type", kw_onl
     """Resident memory of the daemon alone, without its workers."""
     url: str
     """Where the chat page is; empty when it isn't served."""
+    house_url: str
+    """Where the house reaches it; empty when it doesn't."""
+    house_problem: str
+    """Why it doesn't, although it should; else empty."""
     model: ModelStatus
 
 
@@ -42,6 +46,11 @@ class Web(Protocol):
     """What is needed of the web server."""
 
     url: str
+
+    @property
+    def house(self) -> tuple[str, str]:
+        """Where the house reaches the page, and why it doesn't, although it should."""
+        ...
 
     async def sign_in_link(self) -> str:
         """Return a one-time address that signs a browser in."""
@@ -86,6 +95,7 @@ class Services:
 
     def status(self) -> Status:
         """Return how the daemon is."""
+        house_url, house_problem = self.web.house if self.web else ("", "")
         return Status(
             assistant=self._config.assistant.name,
             version=__version__,
@@ -93,6 +103,8 @@ class Services:
             uptime_seconds=round(time.monotonic() - self._started, 1),
             rss_bytes=resident_bytes(),
             url=self.url,
+            house_url=house_url,
+            house_problem=house_problem,
             model=self._model.status,
         )
 

@@ -69,6 +69,17 @@ def test_a_clock_that_can_not_be_right_fails(
     needs_fix(doctor.check_clock(patient(state)))
 
 
+def test_a_house_that_cannot_reach_the_page_is_told_why(state: Paths) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        web = WebSettings(port=0, tls_host="127.0.0.1", tls_port=server.getsockname()[1])
+        taken = doctor.check_house(patient(state, Config(web=web)))
+        assert (taken.outcome, bool(taken.fix)) == ("warning", True)
+    assert doctor.check_house(patient(state, Config(web=web))).outcome == "ok"
+    runs = msgspec.structs.replace(patient(state, Config(web=web)), daemon_url="", house_problem="no network")
+    assert "no network" in doctor.check_house(runs).detail
+    assert doctor.check_house(patient(state, Config(web=WebSettings(lan=False)))).outcome == "ok"
+
+
 def test_a_port_of_another_program_fails_but_not_that_of_the_daemon(state: Paths) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         config = Config(web=WebSettings(port=server.getsockname()[1]))

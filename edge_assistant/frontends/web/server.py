@@ -103,6 +103,11 @@ class WebServer:
         """End every connection of a device that was revoked."""
         await self._doorkeeper.drop("revoked", lambda each: each.device == device_id)
 
+    @property
+    def house(self) -> tuple[str, str]:
+        """Where the house reaches the page, and why it doesn't, although it should; each may be empty."""
+        return (self._lan.url, self._lan.problem) if self._lan else ("", "")
+
     async def sign_in_link(self) -> str:
         """Return a one-time address that signs a browser in. It is a secret: never log it.
 
