@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 import apsw
+import sqlite_vec
 
 from edge_assistant.errors import StoreError
 from edge_assistant.store.failure import damaged
@@ -59,12 +60,22 @@ def connect(path: Path, key: bytes, *, read_only: bool = False) -> apsw.Connecti
         connection.pragma("foreign_keys", "on")
         connection.pragma("cache_size", -CACHE_KIB)
         connection.pragma("journal_size_limit", WAL_KEPT_BYTES)
+        load_vectors(connection)
         if read_only:
             connection.pragma("query_only", "on")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def load_vectors(connection: apsw.Connection) -> None:
+    """Give `connection` the functions and tables of sqlite-vec; no other extension can be loaded later."""
+    connection.enable_load_extension(True)
+    try:
+        connection.load_extension(sqlite_vec.loadable_path())
+    finally:
+        connection.enable_load_extension(False)
 
 
 def open_checked(path: Path, key: bytes) -> apsw.Connection:

@@ -136,11 +136,70 @@ def create_people(connection: apsw.Connection) -> None:
     )
 
 
+def create_index(connection: apsw.Connection) -> None:
+    """5: what can be searched: items, their chunks, the words in them, and who made their vectors.
+
+    An item is a document, a remembered fact or the like; `principal` is empty when the household
+    shares it. `space` numbers each pair of source and principal and partitions the vectors. Vectors
+    lie in tables of each embedder, `index_bits_N` and `index_vectors_N`, made when it is first used
+    (memory/vectors.py). Deleting an item deletes its chunks, words and vectors by triggers.
+    """
+    connection.execute(
+        """
+        CREATE TABLE index_spaces(
+            id INTEGER PRIMARY KEY,
+            source TEXT NOT NULL,
+            principal TEXT NOT NULL,
+            UNIQUE(source, principal)
+        ) STRICT;
+        CREATE TABLE index_items(
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            space INTEGER NOT NULL REFERENCES index_spaces(id),
+            ref TEXT NOT NULL,
+            collection TEXT NOT NULL DEFAULT '',
+            type TEXT NOT NULL DEFAULT '',
+            title TEXT NOT NULL DEFAULT '',
+            metadata TEXT NOT NULL DEFAULT '{}',
+            created_at REAL NOT NULL,
+            UNIQUE(space, ref)
+        ) STRICT;
+        CREATE INDEX index_items_by_collection ON index_items(collection, type);
+        CREATE INDEX index_items_by_time ON index_items(created_at);
+        CREATE TABLE index_chunks(
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            item INTEGER NOT NULL REFERENCES index_items(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            text TEXT NOT NULL,
+            metadata TEXT NOT NULL DEFAULT '{}'
+        ) STRICT;
+        CREATE INDEX index_chunks_by_item ON index_chunks(item, position);
+        CREATE VIRTUAL TABLE index_words USING fts5(
+            text, content='index_chunks', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
+        );
+        INSERT INTO index_words(index_words, rank) VALUES('secure-delete', 1);
+        CREATE TRIGGER index_chunk_added AFTER INSERT ON index_chunks BEGIN
+            INSERT INTO index_words(rowid, text) VALUES(new.id, new.text);
+        END;
+        CREATE TRIGGER index_chunk_removed AFTER DELETE ON index_chunks BEGIN
+            INSERT INTO index_words(index_words, rowid, text) VALUES('delete', old.id, old.text);
+        END;
+        CREATE TABLE index_embedders(
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            dimensions INTEGER NOT NULL,
+            active INTEGER NOT NULL DEFAULT 0,
+            created_at REAL NOT NULL
+        ) STRICT;
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
     add_sources,
     create_people,
+    create_index,
 )
 
 

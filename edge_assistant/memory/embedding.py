@@ -1,0 +1,114 @@
+"""What turns text into vectors, and the messages between the daemon and the `embed` worker.
+
+A vector is `dimensions` little-endian 32-bit floats of length 1, as bytes: the daemon stores and
+compares them in SQL and loads no numeric library for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+FLOAT_BYTES = 4
+
+MAX_TEXT_CHARACTERS = 20_000
+"""More of one text is cut before it is read: 512 tokens are never longer."""
+
+MAX_TEXTS = 2_048
+"""Texts in one request, the limit of OpenAI's API."""
+
+
+class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
+    """The vectors of a request, in the order of its texts, and the tokens that were read."""
+
+    id: int
+    vectors: tuple[bytes, ...]
+    tokens: int
+
+
+class Embed(msgspec.Struct, frozen=True, tag="embed", kw_only=True):
+    """Turn texts into vectors. A query may be read differently from a passage."""
+
+    id: int
+    texts: tuple[str, ...]
+    query: bool = False
+    background: bool = False
+    """Whether it yields to everything that is not background."""
+
+
+class EmbedderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the `embed` worker is set up."""
+
+    name: str
+    model_file: str
+    """Path of the ONNX file; the tokenizer's files lie beside it."""
+    dimensions: int
+    pooling: Literal["mean", "cls"] = "mean"
+    query_prefix: str = ""
+    """Put before each query; some models are trained with one."""
+    threads: int = 0
+    """0 chooses from the machine."""
+    batch: int = 8
+    """Texts in one step. More is no faster and takes memory: 64 texts took 957 MB (docs/benchmarks.md)."""
+
+
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """The model is loaded."""
+
+    load_ms: float
+    threads: int
+
+
+class EmbedFailed(msgspec.Struct, frozen=True, tag="failed"):
+    """Request `id` could not be done; id 0 means that the model could not be loaded."""
+
+    id: int
+    code: str
+    message: str
+
+
+EmbedReply = Loaded | Embedded | EmbedFailed
+
+
+class Embedder(Protocol):
+    """Turns text into vectors."""
+
+    @property
+    def name(self) -> str:
+        """Names the vectors: two embedders of one name make comparable ones."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    async def embed(self, texts: Sequence[str], *, background: bool = False) -> Embedded:
+        """Return the vectors of passages; raises `EdgeError` when the embedder can't."""
+        ...
+
+    async def embed_query(self, text: str) -> bytes:
+        """Return the vector of a question."""
+        ...
+
+
+def pack_vector(numbers: Sequence[float]) -> bytes:
+    """Return numbers as a vector's bytes."""
+    return _little_endian(array("f", numbers)).tobytes()
+
+
+def unpack_vector(vector: bytes) -> list[float]:
+    """Return a vector's numbers."""
+    numbers = array("f")
+    numbers.frombytes(vector)
+    return list(_little_endian(numbers))
+
+
+def _little_endian(numbers: array[float]) -> array[float]:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

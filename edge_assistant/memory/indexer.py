@@ -1,0 +1,97 @@
+"""Gives every chunk its vector in the background, whatever left it without one.
+
+A long document, an embedder that was missing, a crash, a change to another embedder: all of them
+leave chunks that are pending, and the work goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import apsw
+
+from edge_assistant.errors import EdgeError
+from edge_assistant.memory import vectors
+from edge_assistant.memory.search import SearchIndex
+from edge_assistant.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+CHUNKS_AT_ONCE = 64
+"""Chunks in one request and one transaction: what a crash can cost."""
+
+RETRY_SECONDS = 30.0
+"""How long to wait after the embedder failed."""
+
+
+class Indexer:
+    """Embeds pending chunks until none is left, then waits for more."""
+
+    def __init__(self, database: Database, index: SearchIndex) -> None:
+        self._database = database
+        self._index = index
+        self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        index.when_pending(self.wake)
+
+    def wake(self) -> None:
+        """Look again for pending chunks."""
+        self._idle.clear()
+        self._wanted.set()
+
+    async def start(self) -> None:
+        """Begin with what an earlier run left; returns at once."""
+        self.wake()
+        self._task = asyncio.create_task(self._run(), name="indexer")
+
+    async def stop(self) -> None:
+        """End; what is pending stays so. Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def settled(self) -> None:
+        """Wait until no chunk is pending."""
+        await self._idle.wait()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self._work()
+            except EdgeError as error:
+                logger.warning("the indexer pauses: %s", error.code)
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wanted.set()
+                continue
+            if not self._wanted.is_set():
+                self._idle.set()
+
+    async def _work(self) -> None:
+        """Embed what is pending; the next chunks are read and embedded while the last are stored."""
+        if not await self._database.read(_any_chunk):
+            return
+        name, dimensions = self._index.embedder.name, self._index.embedder.dimensions
+        table = await self._database.write(lambda db: vectors.ensure_table(db, name, dimensions))
+        while chunks := await self._database.read(lambda db: vectors.pending(db, table, CHUNKS_AT_ONCE)):
+            await self._index.embed_chunks(chunks, background=True)
+        await self._switch(table)
+
+    async def _switch(self, table: vectors.VectorTable) -> None:
+        """Search the complete vectors from now on and drop other embedders'."""
+        active = await self._database.read(vectors.active_table)
+        if active == table:
+            return
+        others = await self._database.write(lambda db: vectors.activate(db, table))
+        for other in others:
+            await self._database.write(lambda db, old=other: vectors.drop_table(db, old))
+        await self._database.checkpoint()
+        logger.info("the vectors of %s are complete; %d others dropped", table.name, len(others))
+
+
+def _any_chunk(db: apsw.Connection) -> bool:
+    return db.execute("SELECT 1 FROM index_chunks LIMIT 1").fetchone() is not None

@@ -1,0 +1,182 @@
+"""One search over everything that is remembered: by meaning and by words, joined by rank.
+
+Bits find candidates, whole vectors order them, FTS5 finds words, and reciprocal rank fusion
+(Cormack, Clarke, Büttcher 2009: 1 / (60 + rank)) joins both; weights of sources and of age follow.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import apsw
+import msgspec
+
+from edge_assistant.errors import EdgeError
+from edge_assistant.memory import index_rows as rows
+from edge_assistant.memory import vectors
+from edge_assistant.memory.conversation_rows import storable
+from edge_assistant.memory.embedding import Embedder
+from edge_assistant.memory.index_types import Chunk, Filters, Hit, Item
+from edge_assistant.memory.words import best_by_words, telling_words
+from edge_assistant.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+RRF_CONSTANT = 60
+CANDIDATES_LEAST = 200
+CANDIDATES_MOST = 800
+"""Chunks that the bits may propose; the more there are in all, the more are looked at twice."""
+
+LISTED_BY_WORDS = 60
+LISTED_BY_MEANING = 60
+
+QUESTION_CHARACTERS = 2_000
+"""More of a question is not searched for."""
+
+EMBEDDED_AT_ONCE = 8
+"""An item of so few chunks gets its vectors before `add` returns; longer ones in the background."""
+
+
+class Weights(msgspec.Struct, frozen=True, kw_only=True):
+    """What counts besides rank."""
+
+    sources: dict[str, float] = {}
+    """Factor of each source; 1 when it is not named."""
+    recency: float = 0.15
+    """How much more something new counts than something old."""
+    half_life_days: float = 90.0
+
+
+class SearchIndex:
+    """Items with their chunks, words and vectors in the store.
+
+    `add` and `replace` make chunks findable by words at once; vectors come from the embedder, of
+    short items before they return, of long ones by the `Indexer` in the background.
+    """
+
+    def __init__(self, database: Database, embedder: Embedder, weights: Weights | None = None) -> None:
+        self._database = database
+        self.embedder = embedder
+        self._weights = weights or Weights()
+        self._on_pending: list[Callable[[], None]] = []
+
+    async def add(self, item: Item, chunks: Sequence[Chunk]) -> int:
+        """Append chunks to an item, made when there is none, and return its number."""
+        number, added = await self._database.write(lambda db: rows.append(db, item, chunks))
+        await self._embed(added)
+        return number
+
+    async def replace(self, item: Item, chunks: Sequence[Chunk]) -> int:
+        """Let an item have exactly these chunks, in this order, and return its number.
+
+        Chunks whose text did not change keep their vectors.
+        """
+        number, added = await self._database.write(lambda db: rows.replace(db, item, chunks))
+        await self._embed(added)
+        return number
+
+    async def remove(self, source: str, ref: str, principal: str = "") -> bool:
+        """Delete an item with its chunks, words and vectors; False when there was none."""
+        return await self._database.write(lambda db: rows.remove(db, source, principal, ref))
+
+    async def pending(self, source: str = "", ref: str = "", principal: str = "") -> int:
+        """Return how many chunks have no vector of the present embedder yet; of one item or of all."""
+        name = self.embedder.name
+        return await self._database.read(lambda db: rows.pending_of(db, name, source, principal, ref))
+
+    async def search(self, query: str, filters: Filters, k: int = 10) -> list[Hit]:
+        """Return the `k` best chunks that `filters` let through, the best first.
+
+        Without an embedder, or while it fails, words alone decide. Raises `StoreError`.
+        """
+        question = storable(query[:QUESTION_CHARACTERS])
+        vector = await self._vector(question)
+        return await self.search_vector(question, vector, filters, k)
+
+    async def search_vector(self, query: str, vector: bytes | None, filters: Filters, k: int) -> list[Hit]:
+        """Search as `search` does for a question whose vector is known; None searches by words only."""
+        name = self.embedder.name
+        return await self._database.scan(lambda db: self._search(db, query, name, vector, filters, k))
+
+    def when_pending(self, wake: Callable[[], None]) -> None:
+        """Have `wake()` called whenever chunks were added that wait for vectors."""
+        self._on_pending.append(wake)
+
+    # --- inside
+
+    async def _vector(self, question: str) -> bytes | None:
+        if not question.strip():
+            return None
+        try:
+            return await self.embedder.embed_query(question)
+        except EdgeError as error:
+            logger.warning("searching by words only: %s", error.code)
+            return None
+
+    async def _embed(self, added: list[tuple[int, str]]) -> None:
+        """Give a few new chunks their vectors now; whatever is not done is left to the indexer."""
+        if 0 < len(added) <= EMBEDDED_AT_ONCE:
+            try:
+                await self.embed_chunks(added, background=False)
+            except EdgeError as error:
+                logger.warning("%d chunks wait for the embedder: %s", len(added), error.code)
+            else:
+                return
+        if added:
+            for wake in self._on_pending:
+                wake()
+
+    async def embed_chunks(self, chunks: Sequence[tuple[int, str]], *, background: bool) -> int:
+        """Embed and store vectors of (chunk, text) pairs; return how many were stored."""
+        name, dimensions = self.embedder.name, self.embedder.dimensions
+        embedded = await self.embedder.embed([text for _, text in chunks], background=background)
+        pairs = list(zip((chunk for chunk, _ in chunks), embedded.vectors, strict=True))
+
+        def work(db: apsw.Connection) -> int:
+            return vectors.store_vectors(db, vectors.ensure_table(db, name, dimensions), pairs)
+
+        return await self._database.write(work)
+
+    def _search(
+        self, db: apsw.Connection, query: str, name: str, vector: bytes | None, filters: Filters, k: int
+    ) -> list[Hit]:
+        spaces = rows.visible_spaces(db, filters)
+        if not spaces or k < 1:
+            return []
+        chosen = rows.chosen_chunks(filters)
+        table = vectors.table_named(db, name) if vector else None
+        by_words = best_by_words(db, telling_words(db, query), spaces, LISTED_BY_WORDS, chosen)
+        similarity: dict[int, float] = {}
+        by_meaning: list[int] = []
+        if table is not None and vector is not None:
+            vectors.fit_cache(db, table)
+            found = vectors.nearest_by_bits(db, table, vector, spaces, _candidates(db), chosen)
+            similarity = vectors.similarities(db, table, vector, [*found, *by_words])
+            ordered = sorted(found, key=lambda chunk: -similarity.get(chunk, -1.0))
+            by_meaning = ordered[: max(LISTED_BY_MEANING, k)]
+        fused = fuse(by_meaning, by_words)
+        hits = rows.load_hits(db, fused, similarity)
+        return sorted((self._weigh(hit) for hit in hits), key=lambda hit: -hit.score)[:k]
+
+    def _weigh(self, hit: Hit) -> Hit:
+        weights = self._weights
+        age_days = max(0.0, time.time() - hit.created_at) / 86_400
+        newness = 1 + weights.recency * 0.5 ** (age_days / weights.half_life_days)
+        score = hit.score * weights.sources.get(hit.source, 1.0) * newness
+        return msgspec.structs.replace(hit, score=score)
+
+
+def _candidates(db: apsw.Connection) -> int:
+    (largest,) = db.execute("SELECT coalesce(max(id), 0) FROM index_chunks").fetchone()
+    return int(min(CANDIDATES_MOST, max(CANDIDATES_LEAST, largest // 1000)))
+
+
+def fuse(*lists: Sequence[int]) -> dict[int, float]:
+    """Return the reciprocal-rank score of everything in the lists, each the best first."""
+    scores: dict[int, float] = {}
+    for ranked in lists:
+        for rank, chunk in enumerate(ranked, start=1):
+            scores[chunk] = scores.get(chunk, 0.0) + 1 / (RRF_CONSTANT + rank)
+    return scores
