@@ -235,12 +235,15 @@ class FastembedEmbedder:
                 self._broken = True
                 self._fail_all(code, message)
             case EmbedFailed(identity, code, message):
-                if (request := self._requests.get(identity)) is not None:
-                    self._fail(request, code, message)
+                if (failed := self._requests.get(identity)) is not None:
+                    self._fail(failed, code, message)
             case Embedded():
-                found = self._requests.get(reply.id)
-                if found is not None and not found.answer.done():
-                    found.answer.set_result(reply)
+                self._answer(reply)
+
+    def _answer(self, reply: Embedded) -> None:
+        request = self._requests.get(reply.id)
+        if request is not None and not request.answer.done():
+            request.answer.set_result(reply)
 
     def _change(self, state: WorkerState) -> None:
         if state.phase == "restarting":

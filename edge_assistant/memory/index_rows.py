@@ -19,7 +19,7 @@ def append(db: apsw.Connection, item: Item, chunks: Sequence[Chunk]) -> tuple[in
     """Add chunks behind those of an item; return its number and the new chunks with their texts."""
     number = _upsert(db, item)
     query = "SELECT coalesce(max(position) + 1, 0) FROM index_chunks WHERE item = ?"
-    (start,) = db.execute(query, (number,)).fetchone()
+    start = db.execute(query, (number,)).get
     return number, [_insert(db, number, int(start) + place, chunk) for place, chunk in enumerate(chunks)]
 
 
@@ -69,14 +69,12 @@ def pending_of(db: apsw.Connection, embedder: str, source: str, principal: str, 
         waiting = f"index_pending_{table.number} p JOIN index_chunks c ON c.id = p.chunk"
         count = f"SELECT count(*) FROM index_pending_{table.number}"  # noqa: S608
     if not ref:
-        (all_of_them,) = db.execute(count).fetchone()
-        return int(all_of_them)
+        return int(db.execute(count).get)
     query = f"""
         SELECT count(*) FROM {waiting} JOIN index_items i ON i.id = c.item
         JOIN index_spaces s ON s.id = i.space WHERE i.ref = ? AND s.source = ? AND s.principal = ?
     """  # noqa: S608
-    (waiting_ones,) = db.execute(query, (ref, source, principal)).fetchone()
-    return int(waiting_ones)
+    return int(db.execute(query, (ref, source, principal)).get)
 
 
 def visible_spaces(db: apsw.Connection, filters: Filters) -> list[int]:
@@ -161,7 +159,7 @@ def load_hits(db: apsw.Connection, scores: Mapping[int, float], similarity: Mapp
 def _upsert(db: apsw.Connection, item: Item) -> int:
     names = (item.source, item.principal)
     db.execute("INSERT INTO index_spaces(source, principal) VALUES(?, ?) ON CONFLICT DO NOTHING", names)
-    row = db.execute(
+    number = db.execute(
         """
         INSERT INTO index_items(space, ref, collection, type, title, metadata, created_at)
         SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM index_spaces WHERE source = ?1 AND principal = ?2
@@ -178,8 +176,8 @@ def _upsert(db: apsw.Connection, item: Item) -> int:
             _pack(item.metadata),
             item.created_at,
         ),
-    ).fetchone()
-    return int(row[0])
+    ).get
+    return int(number)
 
 
 def _insert(db: apsw.Connection, item: int, place: int, chunk: Chunk) -> tuple[int, str]:

@@ -8,7 +8,7 @@ Detail = str | int | float | bool | None
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """A piece of an item's text, with what helps to cite it: page, heading, url, timestamp…"""
+    """A piece of an item's text, with what helps to cite it: page, heading, url, timestamp."""
 
     text: str
     metadata: dict[str, Detail] = {}

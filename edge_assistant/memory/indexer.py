@@ -7,6 +7,7 @@ leave chunks that are pending, and the work goes on where it was.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 
 import apsw
@@ -88,7 +89,7 @@ class Indexer:
             return
         others = await self._database.write(lambda db: vectors.activate(db, table))
         for other in others:
-            await self._database.write(lambda db, old=other: vectors.drop_table(db, old))
+            await self._database.write(functools.partial(vectors.drop_table, table=other))
         await self._database.checkpoint()
         logger.info("the vectors of %s are complete; %d others dropped", table.name, len(others))
 

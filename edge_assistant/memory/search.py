@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import apsw
 import msgspec
@@ -47,6 +48,16 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     recency: float = 0.15
     """How much more something new counts than something old."""
     half_life_days: float = 90.0
+
+
+class Question(NamedTuple):
+    """What is searched for; `vector` is of the embedder called `embedder`, None when there is none."""
+
+    text: str
+    embedder: str
+    vector: bytes | None
+    filters: Filters
+    k: int
 
 
 class SearchIndex:
@@ -98,7 +109,8 @@ class SearchIndex:
     async def search_vector(self, query: str, vector: bytes | None, filters: Filters, k: int) -> list[Hit]:
         """Search as `search` does for a question whose vector is known; None searches by words only."""
         name = self.embedder.name
-        return await self._database.scan(lambda db: self._search(db, query, name, vector, filters, k))
+        question = Question(query, name, vector, filters, k)
+        return await self._database.scan(lambda db: self._search(db, question))
 
     def when_pending(self, wake: Callable[[], None]) -> None:
         """Have `wake()` called whenever chunks were added that wait for vectors."""
@@ -139,20 +151,21 @@ class SearchIndex:
 
         return await self._database.write(work)
 
-    def _search(
-        self, db: apsw.Connection, query: str, name: str, vector: bytes | None, filters: Filters, k: int
-    ) -> list[Hit]:
+    def _search(self, db: apsw.Connection, question: Question) -> list[Hit]:
+        query, name, vector, filters, k = question
         spaces = rows.visible_spaces(db, filters)
         if not spaces or k < 1:
             return []
         chosen = rows.chosen_chunks(filters)
         table = vectors.table_named(db, name) if vector else None
-        by_words = best_by_words(db, telling_words(db, query), spaces, LISTED_BY_WORDS, chosen)
+        by_words = best_by_words(db, telling_words(db, query), spaces, k=LISTED_BY_WORDS, chosen=chosen)
         similarity: dict[int, float] = {}
         by_meaning: list[int] = []
         if table is not None and vector is not None:
             vectors.fit_cache(db, table)
-            found = vectors.nearest_by_bits(db, table, vector, spaces, _candidates(db), chosen)
+            found = vectors.nearest_by_bits(
+                db, table, vector, spaces=spaces, k=_candidates(db), chosen=chosen
+            )
             similarity = vectors.similarities(db, table, vector, [*found, *by_words])
             ordered = sorted(found, key=lambda chunk: -similarity.get(chunk, -1.0))
             by_meaning = ordered[: max(LISTED_BY_MEANING, k)]
@@ -169,7 +182,7 @@ class SearchIndex:
 
 
 def _candidates(db: apsw.Connection) -> int:
-    (largest,) = db.execute("SELECT coalesce(max(id), 0) FROM index_chunks").fetchone()
+    largest = db.execute("SELECT coalesce(max(id), 0) FROM index_chunks").get
     return int(min(CANDIDATES_MOST, max(CANDIDATES_LEAST, largest // 1000)))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -34,13 +34,15 @@ class VectorTable(NamedTuple):
 def table_named(db: apsw.Connection, name: str) -> VectorTable | None:
     """Return the tables of the embedder called `name`, or None."""
     query = "SELECT id, name, dimensions FROM index_embedders WHERE name = ?"
-    row = db.execute(query, (name,)).fetchone()
-    return None if row is None else VectorTable(*row)
+    return _table(db.execute(query, (name,)).fetchone())
 
 
 def active_table(db: apsw.Connection) -> VectorTable | None:
     """Return the tables that are searched, or None before the first vector."""
-    row = db.execute("SELECT id, name, dimensions FROM index_embedders WHERE active").fetchone()
+    return _table(db.execute("SELECT id, name, dimensions FROM index_embedders WHERE active").fetchone())
+
+
+def _table(row: Any) -> VectorTable | None:
     return None if row is None else VectorTable(*row)
 
 
@@ -104,8 +106,8 @@ def drop_table(db: apsw.Connection, table: VectorTable) -> None:
 def activate(db: apsw.Connection, table: VectorTable) -> list[VectorTable]:
     """Search these vectors from now on; return the other embedders' tables, to be dropped."""
     db.execute("UPDATE index_embedders SET active = (id = ?)", (table.number,))
-    others = db.execute("SELECT id, name, dimensions FROM index_embedders WHERE NOT active").fetchall()
-    return [VectorTable(*row) for row in others]
+    others = db.execute("SELECT id, name, dimensions FROM index_embedders WHERE NOT active")
+    return [VectorTable(int(number), str(name), int(size)) for number, name, size in others]
 
 
 def pending(db: apsw.Connection, table: VectorTable, limit: int) -> list[tuple[int, str]]:
@@ -119,8 +121,7 @@ def pending(db: apsw.Connection, table: VectorTable, limit: int) -> list[tuple[i
 
 def pending_count(db: apsw.Connection, table: VectorTable) -> int:
     """Return how many chunks have no vector yet."""
-    (count,) = db.execute(f"SELECT count(*) FROM index_pending_{table.number}").fetchone()  # noqa: S608
-    return int(count)
+    return int(db.execute(f"SELECT count(*) FROM index_pending_{table.number}").get)  # noqa: S608
 
 
 def store_vectors(db: apsw.Connection, table: VectorTable, vectors: Iterable[tuple[int, bytes]]) -> int:
@@ -136,13 +137,19 @@ def store_vectors(db: apsw.Connection, table: VectorTable, vectors: Iterable[tup
         db.execute(taken, (chunk,))
         if db.changes():
             db.execute(bits, (chunk, vector))
-            db.execute(f"INSERT INTO index_vectors_{n}(chunk, vector) VALUES(?, ?)", (chunk, vector))  # noqa: S608
+            db.execute(f"INSERT INTO index_vectors_{n}(chunk, vector) VALUES(?, ?)", (chunk, vector))
             stored += 1
     return stored
 
 
 def nearest_by_bits(
-    db: apsw.Connection, table: VectorTable, vector: bytes, spaces: Iterable[int], k: int, chosen: str | None
+    db: apsw.Connection,
+    table: VectorTable,
+    vector: bytes,
+    *,
+    spaces: Iterable[int],
+    k: int,
+    chosen: str | None,
 ) -> list[int]:
     """Return the chunks whose bits are nearest to those of `vector`: up to `k` of each space.
 
@@ -173,7 +180,7 @@ def fit_cache(db: apsw.Connection, table: VectorTable) -> None:
 
     Decrypting them anew each time would cost more than comparing them.
     """
-    (largest,) = db.execute("SELECT coalesce(max(id), 0) FROM index_chunks").fetchone()
+    largest = db.execute("SELECT coalesce(max(id), 0) FROM index_chunks").get
     wanted = int(largest) * (table.dimensions // 8 + 16) * 5 // 4 + (8 << 20)
     size = min(max(wanted, CACHE_SMALLEST_BYTES), CACHE_LARGEST_BYTES)
     db.pragma("cache_size", -(size // 1024))

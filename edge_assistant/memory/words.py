@@ -22,7 +22,7 @@ and 10 ms without the frequent ones (docs/benchmarks.md)."""
 
 def telling_words(db: apsw.Connection, question: str) -> list[str]:
     """Return the words of `question` that few chunks have and at least one."""
-    (largest,) = db.execute("SELECT coalesce(max(id), 0) FROM index_chunks").fetchone()
+    largest = db.execute("SELECT coalesce(max(id), 0) FROM index_chunks").get
     limit = min(FREQUENT_MOST, max(FREQUENT_LEAST, int(largest * FREQUENT_SHARE)))
     words = list(dict.fromkeys(WORD.findall(question.lower())))[:WORDS_LOOKED_AT]
     return [word for word in words if 0 < _count(db, word, limit + 1) <= limit]
@@ -31,8 +31,7 @@ def telling_words(db: apsw.Connection, question: str) -> list[str]:
 def _count(db: apsw.Connection, word: str, most: int) -> int:
     """Return in how many chunks a word is, counting no further than `most`."""
     query = "SELECT count(*) FROM (SELECT 1 FROM index_words WHERE index_words MATCH ? LIMIT ?)"
-    (count,) = db.execute(query, (quoted(word), most)).fetchone()
-    return int(count)
+    return int(db.execute(query, (quoted(word), most)).get)
 
 
 def quoted(word: str) -> str:
@@ -41,7 +40,7 @@ def quoted(word: str) -> str:
 
 
 def best_by_words(
-    db: apsw.Connection, words: Iterable[str], spaces: Iterable[int], k: int, chosen: str | None
+    db: apsw.Connection, words: Iterable[str], spaces: Iterable[int], *, k: int, chosen: str | None
 ) -> list[int]:
     """Return up to `k` chunks of `spaces` that have these words, the best first.
 
@@ -54,7 +53,8 @@ def best_by_words(
     if chosen:
         allowed += f" AND c.id IN ({chosen})"
     first = f"""
-        SELECT c.id FROM (SELECT rowid, rank FROM index_words WHERE index_words MATCH ? ORDER BY rank LIMIT ?) w
+        SELECT c.id FROM
+        (SELECT rowid, rank FROM index_words WHERE index_words MATCH ? ORDER BY rank LIMIT ?) w
         JOIN index_chunks c ON c.id = w.rowid JOIN index_items i ON i.id = c.item
         WHERE {allowed} ORDER BY w.rank LIMIT ?
     """  # noqa: S608 - numbers and queries of ours

@@ -198,6 +198,6 @@ async def test_a_chunk_deleted_while_it_is_embedded_gets_no_vector(
     assert await database.write(late) == 0
 
 
-def test_being_in_both_lists_beats_being_first_in_one() -> None:
+async def test_being_in_both_lists_beats_being_first_in_one() -> None:
     scores = fuse([1, 2, 3], [4, 2])
     assert max(scores, key=scores.__getitem__) == 2
