@@ -22,7 +22,7 @@ from edge_assistant.config.schema import (
     Persona,
     Section,
     Telemetry,
-    Voice,
+    VoiceSettings,
     WebSettings,
 )
 
@@ -42,7 +42,7 @@ __all__ = [
     "Persona",
     "Section",
     "Telemetry",
-    "Voice",
+    "VoiceSettings",
     "WebSettings",
     "find_config",
     "load_config",

@@ -16,6 +16,7 @@ _LINE = r"^[^\x00-\x1f\x7f]{1,40}\Z"
 _LINE_OR_NOTHING = r"^[^\x00-\x1f\x7f]{0,40}\Z"
 _PERSONA = r"^[a-z0-9_-]{1,40}\Z"
 _LANGUAGE = r"^[a-z]{2,3}(-[A-Z]{2})?\Z"
+_NAME = r"^[A-Za-z0-9_.:-]{1,64}\Z"
 _URL = r"^(https?://[^\s]+)?\Z"
 
 PATTERNS = {
@@ -23,6 +24,7 @@ PATTERNS = {
     _LINE_OR_NOTHING: "one line of at most 40 characters",
     _PERSONA: "a name of 1 to 40 small letters, digits, _ or -",
     _LANGUAGE: "a language such as `en` or `de-CH`",
+    _NAME: "1 to 64 letters, digits or . _ : -",
     _URL: "an address such as `http://192.168.1.20:8000/v1`",
 }
 """What each pattern means, for error messages."""
@@ -122,11 +124,55 @@ class Documents(Section, frozen=True):
     """Not in this version."""
 
 
-class Voice(Section, frozen=True):
+class VoiceSettings(Section, frozen=True):
     """`[voice]`: microphone and speaker."""
 
     enabled: bool = False
-    """Not in this version."""
+    """Whether the device listens and speaks; needs the extra `voice`."""
+    user: Annotated[str, msgspec.Meta(pattern=_NAME)] = "household"
+    """In whose name it is spoken to the microphone: anybody in the room is this person."""
+    input: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Microphone: part of its name or its number; empty is the system's, `off` opens none."""
+    output: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Speaker, the same."""
+    wake_word: Annotated[str, msgspec.Meta(max_length=60)] = "okay_nabu"
+    """A built-in wake word, or any phrase with a Vosk model; empty listens only when a button is held."""
+    wake_threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Certainty from which the wake word counts; 0 takes what its makers advise."""
+    stt: tuple[Literal["whisper", "vosk", "openai"], ...] = ("whisper",)
+    """Engines that understand speech, in order: when one fails the next one answers."""
+    stt_model: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] = "whisper-tiny.en-int8"
+    """Model of the engine `whisper`."""
+    vosk_model: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Model of the engine `vosk`, also for wake phrases."""
+    tts: tuple[Literal["piper", "espeak", "openai"], ...] = ("piper", "espeak")
+    """Engines that speak, in order."""
+    voice: Annotated[str, msgspec.Meta(max_length=4096)] = "piper-en-us-joe-medium"
+    """Voice of the engine `piper`."""
+    speed: Annotated[float, msgspec.Meta(ge=0.25, le=4)] = 1.0
+    """Speed of the voice."""
+    volume: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """Loudness of everything that is played."""
+    noise_suppression: bool = False
+    """Whether steady noise is taken out of what the wake word and speech engines hear."""
+    earcons: bool = True
+    """Whether short signs tell that it listens, has understood, or has not."""
+    follow_up: bool = True
+    """Whether an answer that asks something opens the microphone without the wake word."""
+    follow_up_seconds: Annotated[float, msgspec.Meta(ge=1, le=30)] = 5.0
+    """How long it then waits for somebody to speak."""
+    session_minutes: Annotated[float, msgspec.Meta(ge=0, le=1440)] = 10.0
+    """After so long a silence a new conversation begins."""
+    remote_url: Annotated[str, msgspec.Meta(pattern=_URL, max_length=2048)] = ""
+    """Base address of the server for the engine `openai`; what is heard or said then goes there."""
+    remote_model: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    """Name of the model on that server; its key is the secret `voice_api_key`."""
+    led_pin: Annotated[int, msgspec.Meta(ge=-1, le=27)] = -1
+    """GPIO number of a status light; -1 is none. Needs the extra `gpio`."""
+    talk_pin: Annotated[int, msgspec.Meta(ge=-1, le=27)] = -1
+    """GPIO number of a push-to-talk button."""
+    mute_pin: Annotated[int, msgspec.Meta(ge=-1, le=27)] = -1
+    """GPIO number of a switch that closes the microphone while it is on."""
 
 
 class Mqtt(Section, frozen=True):
@@ -184,7 +230,7 @@ class Config(Section, frozen=True):
     personas: dict[PersonaId, Persona] = {}
     memory: Memory = Memory()
     documents: Documents = Documents()
-    voice: Voice = Voice()
+    voice: VoiceSettings = VoiceSettings()
     mqtt: Mqtt = Mqtt()
     home: Home = Home()
     cloud: Cloud = Cloud()

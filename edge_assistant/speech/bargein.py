@@ -79,11 +79,21 @@ class BargeIn:
             self._put_off(now)
             return self.tick(now)
         long_enough = now - self._voice_began >= self._settings.voice_seconds
-        return self._pause(now) if self._echo_cancelled and long_enough else None
+        return self.pause(now) if self._echo_cancelled and long_enough else None
+
+    def pause(self, now: float) -> Move | None:
+        """Take that somebody speaks, as whoever fed the voice detector has found."""
+        if self.floor is not Floor.SPEAKING:
+            return None
+        self.floor = Floor.PAUSED
+        self._paused_at = now
+        self._woken = False
+        self._put_off(now)
+        return Move.PAUSE
 
     def wake(self, now: float) -> Move | None:
         """Take the wake word."""
-        move = self._pause(now)
+        move = self.pause(now)
         if self.floor is Floor.PAUSED:
             self._woken = True
             self._put_off(now)
@@ -117,15 +127,6 @@ class BargeIn:
         if not plain(text) or is_echo(text, self.said):
             return True
         return not self._woken and is_backchannel(text, self._language)
-
-    def _pause(self, now: float) -> Move | None:
-        if self.floor is not Floor.SPEAKING:
-            return None
-        self.floor = Floor.PAUSED
-        self._paused_at = now
-        self._woken = False
-        self._put_off(now)
-        return Move.PAUSE
 
     def _resume(self) -> Move | None:
         if self.floor is not Floor.PAUSED:
