@@ -16,14 +16,15 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.config import Config, Paths, secret
 from edge_assistant.errors import ModelError
 from edge_assistant.frontends.control import ControlSocket
-from edge_assistant.llm.protocol import LanguageModel
+from edge_assistant.llm.switched import OwnedModel, SwitchedModel
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.ops.preferences import Preferences
 from edge_assistant.ops.services import Services, Web
 from edge_assistant.ops.systemd import Notifier
 from edge_assistant.people.people import People
@@ -31,21 +32,12 @@ from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
 
+if TYPE_CHECKING:
+    from edge_assistant.frontends.web.desk import Tools
+
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-class OwnedModel(LanguageModel, Protocol):
-    """A language model whose life belongs to the application."""
-
-    async def start(self) -> None:
-        """Begin loading; returns at once."""
-        ...
-
-    async def stop(self) -> None:
-        """End it; it gets a few seconds to save what it holds."""
-        ...
 
 
 class Greeter(Protocol):
@@ -92,12 +84,18 @@ async def serve(
         await conversations.recover()
         model = await _start_model(stack, config, paths, shutdown)
         assistant = Assistant(config, conversations, model)
+        preferences = _keep_preferences(config, paths, assistant, model)
         people = People(database)
-        services = Services(config, ring, database, conversations, model, people=people)
+        services = Services(preferences, ring, database, conversations, model, people=people)
         await _start_control(stack, paths, assistant, services)
         if web:
             services.web = await _start_web(
-                stack, config, assistant, database=database, people=people, conversations=conversations
+                stack,
+                assistant,
+                database=database,
+                people=people,
+                conversations=conversations,
+                tools=_tools(stack, preferences, paths, services),
             )
         await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
         # Turns end before the sockets close, so that those who watch see how.
@@ -129,11 +127,28 @@ async def _open_database(stack: AsyncExitStack, paths: Paths, ring: KeyRing, gre
     return database
 
 
-async def _start_model(stack: AsyncExitStack, config: Config, paths: Paths, shutdown: Shutdown) -> OwnedModel:
-    model = build_model(config, paths)
+async def _start_model(
+    stack: AsyncExitStack, config: Config, paths: Paths, shutdown: Shutdown
+) -> SwitchedModel:
+    model = SwitchedModel(build_model(config, paths))
     stack.push_async_callback(_stop_model, model, shutdown)
     await model.start()
     return model
+
+
+def _keep_preferences(
+    config: Config, paths: Paths, assistant: Assistant, model: SwitchedModel
+) -> Preferences:
+    """Let what is chosen on the page take effect without a restart."""
+    preferences = Preferences(config, paths.settings)
+
+    async def carry_out(old: Config, new: Config) -> None:
+        assistant.configure(new)
+        if new.llm != old.llm:
+            model.begin_switch(build_model(new, paths))
+
+    preferences.on_change(carry_out)
+    return preferences
 
 
 async def _start_control(
@@ -144,27 +159,36 @@ async def _start_control(
     stack.push_async_callback(control.stop)
 
 
+def _tools(stack: AsyncExitStack, preferences: Preferences, paths: Paths, services: Services) -> Tools:
+    from edge_assistant.catalog.pulls import Pulls
+    from edge_assistant.frontends.web.desk import Tools
+
+    pulls = Pulls()
+    stack.push_async_callback(pulls.close)
+    return Tools(preferences, pulls, paths.models, services.new_recovery_code)
+
+
 async def _start_web(
     stack: AsyncExitStack,
-    config: Config,
     assistant: Assistant,
     *,
     database: Database,
     people: People,
     conversations: Conversations,
+    tools: Tools,
 ) -> Web:
     from edge_assistant.frontends.web.lan import Lan
     from edge_assistant.frontends.web.server import WebServer
 
-    name = config.assistant.name
+    config = tools.preferences.config
     server = WebServer(
         config.web,
         assistant,
         conversations,
         people,
         lambda: assistant.model.status,
-        lan=Lan(config.web, database, name) if config.web.lan else None,
-        name=name,
+        lan=Lan(config.web, database, config.assistant.name) if config.web.lan else None,
+        tools=tools,
     )
     await server.start()
     stack.push_async_callback(server.stop)

@@ -39,6 +39,7 @@ def state(tmp_path: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("EDGE_ASSISTANT_MODELS", str(models_folder))
     monkeypatch.setenv("EDGE_ASSISTANT__WEB__PORT", "0")
     monkeypatch.setenv("EDGE_ASSISTANT__WEB__LAN", "off")  # a test is no business of the house
+    monkeypatch.setenv("EDGE_ASSISTANT__WEB__WIZARD", "off")
     monkeypatch.setenv("EDGE_ASSISTANT_CONFIG", str(_empty(tmp_path / "config.toml")))
     return load_paths()
 

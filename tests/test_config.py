@@ -115,7 +115,7 @@ def test_any_value_in_the_environment_is_taken_or_refused_by_name(key, value):
         ("[personas.'A B']\ntone = 'x'", "CONFIG_BAD_VALUE", "small letters"),
         ("[assistant]\nname = ''", "CONFIG_BAD_VALUE", "assistant.name"),
         ('[assistant]\nname = "a\\nb"', "CONFIG_BAD_VALUE", "one line"),
-        ("[assistant]\npersona = 'butler'\n[personas.b]", "CONFIG_BAD_VALUE", "use b, default"),
+        ("[assistant]\npersona = 'butler'\n[personas.b]", "CONFIG_BAD_VALUE", "use b, concise, default"),
         ("[assistant]\nlanguage = 'German'", "CONFIG_BAD_VALUE", "de-CH"),
         ("[llm]\napi_key = 'sk-1'", "CONFIG_SECRET_IN_FILE", "EDGE_ASSISTANT_SECRET_LLM_API_KEY"),
         ("[mqtt]\npassword = 'x'", "CONFIG_SECRET_IN_FILE", "credential mqtt_password"),

@@ -23,7 +23,14 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 NO_CODES = {
     *("CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
-    *("JOURNAL_STREAM", "SC_PAGE_SIZE", "GGML_NO_BACKTRACE", "DEFAULT_PERSONA", "MODEL_REMOTE"),
+    *(
+        "JOURNAL_STREAM",
+        "SC_PAGE_SIZE",
+        "GGML_NO_BACKTRACE",
+        "DEFAULT_PERSONA",
+        "BUILT_IN_PERSONAS",
+        "MODEL_REMOTE",
+    ),
 }
 """Words of the source that look like error codes and are names of something else."""
 

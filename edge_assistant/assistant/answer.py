@@ -76,6 +76,8 @@ class Answer:
         audience = msgspec.structs.replace(request, principal=HOUSEHOLD) if shared else request
         self._question = Question(audience, turn)
         self._route = rung.route
+        self.replaced: tuple[str, ...] = ()
+        """Ids of the turns that this one took the place of."""
         self._sources: tuple[Source, ...] = ()
         self._previous = previous
         """The turn before this one in the same session, when it was still going on."""
@@ -121,6 +123,7 @@ class Answer:
         if self._previous is not None:  # messages are stored in the order in which they came
             await asyncio.wait([self._previous.accepted])
         began = await self._store_message(request)
+        self.replaced = began.replaced
         if began.new:
             turn.append(TurnStarted(id=turn.id, seq=1, session=request.session))
         else:
@@ -129,7 +132,7 @@ class Answer:
         return began.new
 
     async def _store_message(self, request: Request) -> BeganTurn:
-        arguments = (request.id, request.session, request.principal.id, request.text)
+        arguments = (request.id, request.session, request.principal.id, request.text, request.replaces)
         try:
             return await self._conversations.begin_turn(*arguments)
         except EdgeError as error:

@@ -77,6 +77,10 @@ class Assistant:
         self._turn_seconds = 5.0
         """Running mean of what a turn takes, for hints when to come back."""
 
+    def configure(self, config: Config) -> None:
+        """Speak from the next turn on as `config` says: name, persona, language."""
+        self._rung.configure(config)
+
     @property
     def active(self) -> int:
         """Turns that are answered or wait."""
@@ -221,6 +225,8 @@ class Assistant:
             return
         self._turn_seconds += (time.monotonic() - turn.created - self._turn_seconds) / 8
         self._remembered.append(turn.id)
+        for replaced in answer.replaced:
+            self._turns.pop(replaced, None)
         if len(self._remembered) > REMEMBERED:
             self._turns.pop(self._remembered.popleft(), None)
         if answer.read_notes and not (self._closing or turn.line in self._lines):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from edge_assistant.config import DEFAULT_PERSONA, Config, Persona
-
-BUILT_IN = Persona(tone="friendly and brief")
-"""`default`, unless the configuration writes its own `[personas.default]`."""
+from edge_assistant.config import BUILT_IN_PERSONAS, Config, Persona
 
 LANGUAGES = {
     "de": "German",
@@ -24,8 +21,8 @@ LANGUAGES = {
 
 
 def personas(config: Config) -> dict[str, Persona]:
-    """Return every persona by its id, the built-in one first."""
-    return {DEFAULT_PERSONA: BUILT_IN, **config.personas}
+    """Return every persona by its id, the built-in ones first; the configuration may replace them."""
+    return {**BUILT_IN_PERSONAS, **config.personas}
 
 
 def system_prompt(config: Config) -> str:
@@ -44,4 +41,6 @@ def system_prompt(config: Config) -> str:
         lines.append(f"Answer in {LANGUAGES.get(language, settings.language)}.")
     if persona.instructions:
         lines.append(persona.instructions.strip())
+    if settings.instructions.strip():
+        lines.append(settings.instructions.strip())
     return " ".join(lines)

@@ -33,5 +33,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     principal: Principal = OWNER
     source: str = "control"
+    replaces: str = ""
+    """Id of an earlier turn of the session that was edited: it and all after it give way to this one."""
     tokens_per_second: float = 8.0
     """Pace the person needs: a reader's by default, see `llm.protocol`."""

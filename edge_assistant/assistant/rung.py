@@ -41,6 +41,10 @@ class ModelRung:
         self._queue = FairQueue(config.llm.parallel)
         self._forecast = Forecast()
 
+    def configure(self, config: Config) -> None:
+        """Let later answers follow another name, persona or language."""
+        self._system = system_prompt(config)
+
     @property
     def name(self) -> str:
         """The model's name, kept with each answer: its token ids mean nothing to another model."""

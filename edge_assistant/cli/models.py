@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="one JSON array")
     pull = actions.add_parser("pull", help="bring models here; without ids what the configuration needs")
     pull.add_argument("ids", nargs="*", metavar="ID")
+    pull.add_argument("--json", action="store_true", help="tell progress as one JSON object a line")
     pull.add_argument("--profile", help="all models of a profile: starter, pi4, pi5, jetson")
     verify = actions.add_parser("verify", help="read every byte of installed models and compare hashes")
     verify.add_argument("ids", nargs="*", metavar="ID")
@@ -100,9 +101,10 @@ def _pull(catalog: Catalog, models: Path, args: argparse.Namespace) -> int:
         raise UsageError("USAGE", "name models or a profile, not both")
     wanted = _wanted(catalog, args)
     if all(model_state(model, models) == "installed" for model in wanted):
-        print(f"{', '.join(model.id for model in wanted) or 'nothing to pull'}: all here")
+        if not args.json:
+            print(f"{', '.join(model.id for model in wanted) or 'nothing to pull'}: all here")
         return 0
-    Puller(models, _progress()).pull(wanted)
+    Puller(models, JsonProgress() if args.json else _progress()).pull(wanted)
     return 0
 
 
@@ -215,3 +217,36 @@ class LineProgress:
     def note(self, text: str) -> None:
         """Print one line."""
         print(text, flush=True)
+
+
+class JsonProgress:
+    """A line of JSON for each hundredth of a file, for programs: `{"file", "done", "total"}` in bytes."""
+
+    def __init__(self) -> None:
+        self._name, self._total, self._done, self._told = "", 0, 0, 0
+
+    def begin(self, name: str, total: int) -> None:
+        """Say what is fetched."""
+        self._name, self._total, self._done = name, total, 0
+        self._tell()
+
+    def advance(self, count: int) -> None:
+        """Say how far it is when that is worth a line."""
+        self._done += count
+        if abs(self._done - self._told) * 100 >= self._total:
+            self._tell()
+
+    def end(self) -> None:
+        """Nothing is left open."""
+
+    def note(self, text: str) -> None:
+        """Say it."""
+        self._print({"note": text})
+
+    def _tell(self) -> None:
+        self._told = self._done
+        self._print({"file": self._name, "done": self._done, "total": self._total})
+
+    @staticmethod
+    def _print(news: dict[str, str | int]) -> None:
+        print(msgspec.json.encode(news).decode(), flush=True)

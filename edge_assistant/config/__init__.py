@@ -5,9 +5,11 @@ Light on purpose: every command and every child process may import it.
 
 from __future__ import annotations
 
-from edge_assistant.config.load import find_config, load_config
+from edge_assistant.config.load import changed_config, find_config, load_config, locked_keys
 from edge_assistant.config.paths import Paths, load_paths, secret
+from edge_assistant.config.saved import CHOICES, Saved, read_saved
 from edge_assistant.config.schema import (
+    BUILT_IN_PERSONAS,
     DEFAULT_PERSONA,
     AssistantSettings,
     Cloud,
@@ -27,6 +29,8 @@ from edge_assistant.config.schema import (
 )
 
 __all__ = [
+    "BUILT_IN_PERSONAS",
+    "CHOICES",
     "DEFAULT_PERSONA",
     "AssistantSettings",
     "Cloud",
@@ -40,12 +44,16 @@ __all__ = [
     "Mqtt",
     "Paths",
     "Persona",
+    "Saved",
     "Section",
     "Telemetry",
     "VoiceSettings",
     "WebSettings",
+    "changed_config",
     "find_config",
     "load_config",
     "load_paths",
+    "locked_keys",
+    "read_saved",
     "secret",
 ]

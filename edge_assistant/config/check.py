@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from edge_assistant.config.schema import DEFAULT_PERSONA, UNAVAILABLE, Config, Persona
+from edge_assistant.config.schema import BUILT_IN_PERSONAS, UNAVAILABLE, Config, Persona
 from edge_assistant.errors import ConfigError
 
 _SECRET = re.compile(r"(^|_)(key|password|passwd|passphrase|token|secret|credential)$")
@@ -50,7 +50,7 @@ def check_meaning(config: Config) -> None:
 
 
 def _check_persona(config: Config) -> None:
-    known = sorted({DEFAULT_PERSONA, *config.personas})
+    known = sorted({*BUILT_IN_PERSONAS, *config.personas})
     if config.assistant.persona not in known:
         raise _bad("assistant.persona", f"no persona `{config.assistant.persona}`: use {', '.join(known)}")
 

@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import msgspec
 
 from edge_assistant.config.check import check_keys, check_meaning
 from edge_assistant.config.environment import overrides
-from edge_assistant.config.paths import home
+from edge_assistant.config.paths import home, load_paths
+from edge_assistant.config.saved import read_saved, with_choices
 from edge_assistant.config.schema import PATTERNS, Config
 from edge_assistant.errors import ConfigError
 
@@ -27,19 +29,53 @@ _PATH_IN_ERROR = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
 def load_config(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """Return the configuration of `path`, else of the first file found, else the defaults.
 
-    Variables `EDGE_ASSISTANT__SECTION__KEY` override single keys. Raises `ConfigError`:
-    CONFIG_UNREADABLE, CONFIG_UNKNOWN_KEY, CONFIG_BAD_VALUE, CONFIG_SECRET_IN_FILE or
-    CONFIG_NOT_AVAILABLE.
+    Over it lie the choices that were saved on the page (see `config.saved`), over those the variables
+    `EDGE_ASSISTANT__SECTION__KEY`. Raises `ConfigError`: CONFIG_UNREADABLE, CONFIG_UNKNOWN_KEY,
+    CONFIG_BAD_VALUE, CONFIG_SECRET_IN_FILE or CONFIG_NOT_AVAILABLE.
     """
     file = find_config(path, environ)
     raw = _read(file) if file else {}
     check_keys(raw, str(file))
+    saved = read_saved(load_paths(environ).settings)
+    raw = with_choices(raw, saved.choices, lambda chosen: _finished(chosen, environ))
+    config = _finished(raw, environ)
+    logger.info("configuration from %s", file or "built-in defaults")
+    return config
+
+
+def changed_config(config: Config, choices: Mapping[str, str]) -> Config:
+    """Return `config` with other values for keys such as `assistant.name`; raises `ConfigError`."""
+    raw = msgspec.to_builtins(config)
+    for key, value in choices.items():
+        _set(raw, tuple(key.split(".")), value)
+    return _checked(raw)
+
+
+def locked_keys(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """Return the keys that the environment sets, which nothing saved can change."""
+    return frozenset(".".join(keys) for _, keys, _ in overrides(environ))
+
+
+def _finished(raw: dict[str, Any], environ: Mapping[str, str]) -> Config:
+    raw = deepcopy(raw)
     for variable, keys, value in overrides(environ):
         check_keys(_nested(keys, value), variable)
+        _check_text(".".join(keys), environ[variable])
         _set(raw, keys, value)
+    return _checked(raw)
+
+
+def _check_text(key: str, text: str) -> None:
+    """Refuse what a shell passed on as bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeError:
+        raise ConfigError("CONFIG_BAD_VALUE", f"{key}: not valid UTF-8 text") from None
+
+
+def _checked(raw: dict[str, Any]) -> Config:
     config = _convert(raw)
     check_meaning(config)
-    logger.info("configuration from %s", file or "built-in defaults")
     return config
 
 

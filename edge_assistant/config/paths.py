@@ -38,6 +38,11 @@ class Paths(msgspec.Struct, frozen=True):
         return self.state / "snapshots"
 
     @property
+    def settings(self) -> Path:
+        """What was chosen on the page."""
+        return self.state / "settings.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one process that uses the state."""
         return self.state / "lock"

@@ -45,6 +45,8 @@ class AssistantSettings(Section, frozen=True):
     """How it speaks: `default` or a table below `[personas]`."""
     language: Annotated[str, msgspec.Meta(pattern=_LANGUAGE)] = "en"
     """Language of answers and of the page, as `en` or `de-CH`."""
+    instructions: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    """Sentences that the model is told besides the persona's. Public: nothing about a person."""
     answers_per_minute: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 120
     """Answers of the model that one person may ask for in a minute, in the long run; 0 sets no limit."""
     answers_burst: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 120
@@ -95,6 +97,8 @@ class WebSettings(Section, frozen=True):
     """TCP port for the house; 0 picks a free one and the log names it."""
     announce: bool = True
     """Whether the device tells its name in the house (mDNS); only with `lan`."""
+    wizard: bool = True
+    """Whether the page asks its owner for name, language and model on the first visit."""
     allowed_hosts: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=253)], ...] = ()
     """More host names under which browsers may reach the page, besides this machine's own."""
 
@@ -108,6 +112,15 @@ class Persona(Section, frozen=True):
     """A few words, such as `warm and brief`."""
     instructions: Annotated[str, msgspec.Meta(max_length=4000)] = ""
     """Sentences that the model is told before each conversation."""
+
+
+BUILT_IN_PERSONAS = {
+    DEFAULT_PERSONA: Persona(tone="friendly and brief"),
+    "concise": Persona(tone="matter-of-fact", instructions="Answer in one or two short sentences."),
+    "teacher": Persona(tone="patient and clear", instructions="Explain step by step, with an example."),
+    "playful": Persona(tone="playful and witty"),
+}
+"""Those that are there without any configuration."""
 
 
 class Memory(Section, frozen=True):

@@ -39,6 +39,8 @@ class SendMessage(msgspec.Struct, frozen=True, tag="message", tag_field="type"):
     session: Id
     text: Text
     attachments: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=16)] = ()
+    replaces: Id | None = None
+    """An earlier turn that was edited: it and all after it are erased, and this one stands there."""
 
 
 class Resume(msgspec.Struct, frozen=True, tag="resume", tag_field="type"):

@@ -56,3 +56,5 @@ class BeganTurn(msgspec.Struct, frozen=True):
 
     new: bool
     turn: StoredTurn
+    replaced: tuple[str, ...] = ()
+    """Ids of the turns that it took the place of, which are erased."""

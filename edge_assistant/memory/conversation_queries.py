@@ -95,6 +95,15 @@ def owned(db: apsw.Connection, turn: StoredTurn, principal_id: str) -> StoredTur
     return turn
 
 
+def drop_turns_from(db: apsw.Connection, turn_id: str, session_id: str) -> list[str]:
+    """Erase a turn of the session and all after it, and return their ids; none when it isn't there."""
+    query = (
+        "DELETE FROM turns WHERE session = ?1 AND seq >= "
+        "(SELECT seq FROM turns WHERE id = ?2 AND session = ?1) RETURNING id"
+    )
+    return [str(row[0]) for row in db.execute(query, (session_id, storable(turn_id))).fetchall()]
+
+
 def insert_turn(db: apsw.Connection, turn_id: str, session_id: str, text: str) -> StoredTurn:
     """Add a running turn at the end of its session, which takes its title from the first one."""
     now = time.time()

@@ -24,6 +24,7 @@ from edge_assistant.memory.conversation_queries import (
     VISIBLE,
     belongs,
     check_erasable,
+    drop_turns_from,
     find_session,
     find_turn,
     insert_missing_session,
@@ -42,6 +43,7 @@ from edge_assistant.memory.conversation_rows import (
     storable,
     turn_of,
 )
+from edge_assistant.memory.conversation_search import Hit, find_words
 from edge_assistant.store.database import Database
 
 logger = logging.getLogger(__name__)
@@ -157,11 +159,14 @@ class Conversations:
         await self._database.checkpoint()
         return [str(row[0]) for row in rows]
 
-    async def begin_turn(self, turn_id: str, session_id: str, principal_id: str, text: str) -> BeganTurn:
+    async def begin_turn(
+        self, turn_id: str, session_id: str, principal_id: str, text: str, replaces: str = ""
+    ) -> BeganTurn:
         """Store a person's message durably, once; a known id returns its turn and stores nothing.
 
-        The first message of a session without a title gives it one. Raises BAD_ID,
-        SESSION_NOT_FOUND, and TURN_NOT_FOUND when the id is somebody else's.
+        With `replaces`, the id of an earlier turn, that one and all after it are erased. The first
+        message of a session without a title gives it one. Raises BAD_ID, SESSION_NOT_FOUND, and
+        TURN_NOT_FOUND when the id is somebody else's.
         """
         check_id(turn_id)
         clean = storable(text)
@@ -171,7 +176,11 @@ class Conversations:
             if known is not None:
                 return BeganTurn(new=False, turn=owned(db, known, principal_id))
             find_session(db, session_id, principal_id)
-            return BeganTurn(new=True, turn=insert_turn(db, turn_id, session_id, clean))
+            if replaces:
+                check_erasable(db, session_id, principal_id)
+            replaced = drop_turns_from(db, replaces, session_id) if replaces else []
+            turn = insert_turn(db, turn_id, session_id, clean)
+            return BeganTurn(new=True, turn=turn, replaced=tuple(replaced))
 
         return await self._database.write(work)
 
@@ -272,6 +281,39 @@ class Conversations:
             return [turn_of(row) for row in db.execute(query, values)]
 
         return (await self._database.read(work))[::-1]
+
+    async def transcript_after(
+        self, session_id: str, principal_id: str, after: str | None, limit: int
+    ) -> list[StoredTurn]:
+        """Return the first `limit` turns, or the first after the turn `after`, oldest first.
+
+        Raises SESSION_NOT_FOUND.
+        """
+        query = f"""
+            SELECT {TURN_COLUMNS} FROM turns WHERE session = ?1
+            AND (?2 IS NULL OR seq > (SELECT seq FROM turns WHERE id = ?2 AND session = ?1))
+            ORDER BY seq LIMIT ?3
+        """  # noqa: S608 - constants
+
+        def work(db: apsw.Connection) -> list[StoredTurn]:
+            find_session(db, session_id, principal_id)
+            return [turn_of(row) for row in db.execute(query, (session_id, after, limit))]
+
+        return await self._database.read(work)
+
+    async def latest(self, principal_id: str, limit: int) -> list[StoredTurn]:
+        """Return the newest turns of all sessions that a person sees, the newest first."""
+        query = f"""
+            SELECT {TURN_COLUMNS} FROM turns
+            WHERE session IN (SELECT id FROM sessions WHERE {VISIBLE}) ORDER BY seq DESC LIMIT :limit
+        """  # noqa: S608 - constants
+        names = {"who": principal_id, "limit": limit}
+        rows = await self._database.read(lambda db: db.execute(query, names).fetchall())
+        return [turn_of(row) for row in rows]
+
+    async def search(self, principal_id: str, text: str, limit: int = SHOWN) -> list[Hit]:
+        """Return the sessions of a person in which all words of `text` stand, the newest place first."""
+        return await self._database.read(lambda db: find_words(db, principal_id, text, limit))
 
     async def snapshot_key(self, session_id: str) -> bytes:
         """Return the 32 bytes that encrypt this session's KV on disk; raises SESSION_NOT_FOUND."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from pathlib import Path
 
@@ -47,6 +48,33 @@ def read_hardware(folder: Path) -> Hardware:
         memory_bytes=memory.total,
         memory_available_bytes=memory.available,
         disk_free_bytes=psutil.disk_usage(str(existing(folder))).free,
+        temperature_celsius=_temperature(),
+    )
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """How this device is at one moment; what changes and is quick to read."""
+
+    memory_bytes: int
+    memory_available_bytes: int
+    workers_rss_bytes: int
+    """Resident memory of the processes that this one started, models among them."""
+    temperature_celsius: float | None
+    """The hottest sensor; None when there is none."""
+
+
+def read_vitals() -> Vitals:
+    """Return how it is now; takes some milliseconds, so keep it out of the event loop."""
+    import psutil
+
+    memory, workers = psutil.virtual_memory(), 0
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            workers += child.memory_info().rss
+    return Vitals(
+        memory_bytes=memory.total,
+        memory_available_bytes=memory.available,
+        workers_rss_bytes=workers,
         temperature_celsius=_temperature(),
     )
 

@@ -12,11 +12,11 @@ from typing import Protocol
 import msgspec
 
 from edge_assistant import __version__
-from edge_assistant.config import Config
 from edge_assistant.errors import EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel, ModelStatus
 from edge_assistant.memory.conversation import Session
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.ops.preferences import Preferences
 from edge_assistant.people.people import People
 from edge_assistant.people.person import Device, Role, Scope, User
 from edge_assistant.store.backup import back_up
@@ -70,7 +70,7 @@ class Services:
 
     def __init__(
         self,
-        config: Config,
+        preferences: Preferences,
         keys: KeyRing,
         database: Database,
         conversations: Conversations,
@@ -80,7 +80,7 @@ class Services:
     ) -> None:
         self.web: Web | None = None
         """Set when the page is served."""
-        self._config = config
+        self._preferences = preferences
         self._keys = keys
         self._database = database
         self._conversations = conversations
@@ -97,7 +97,7 @@ class Services:
         """Return how the daemon is."""
         house_url, house_problem = self.web.house if self.web else ("", "")
         return Status(
-            assistant=self._config.assistant.name,
+            assistant=self._preferences.config.assistant.name,
             version=__version__,
             pid=os.getpid(),
             uptime_seconds=round(time.monotonic() - self._started, 1),

@@ -194,12 +194,41 @@ def create_index(connection: apsw.Connection) -> None:
     )
 
 
+def index_turn_words(connection: apsw.Connection) -> None:
+    """6: the words of conversations, to search for. They lie in `turns` only; the index goes with them."""
+    connection.execute(
+        """
+        CREATE VIRTUAL TABLE turn_words USING fts5(
+            user_text, answer_text, content='turns', content_rowid='seq',
+            tokenize="unicode61 remove_diacritics 2"
+        );
+        INSERT INTO turn_words(turn_words, rank) VALUES('secure-delete', 1);
+        INSERT INTO turn_words(turn_words) VALUES('rebuild');
+        CREATE TRIGGER turn_words_insert AFTER INSERT ON turns BEGIN
+            INSERT INTO turn_words(rowid, user_text, answer_text)
+                VALUES(new.seq, new.user_text, new.answer_text);
+        END;
+        CREATE TRIGGER turn_words_delete AFTER DELETE ON turns BEGIN
+            INSERT INTO turn_words(turn_words, rowid, user_text, answer_text)
+                VALUES('delete', old.seq, old.user_text, old.answer_text);
+        END;
+        CREATE TRIGGER turn_words_update AFTER UPDATE OF user_text, answer_text ON turns BEGIN
+            INSERT INTO turn_words(turn_words, rowid, user_text, answer_text)
+                VALUES('delete', old.seq, old.user_text, old.answer_text);
+            INSERT INTO turn_words(rowid, user_text, answer_text)
+                VALUES(new.seq, new.user_text, new.answer_text);
+        END;
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
     add_sources,
     create_people,
     create_index,
+    index_turn_words,
 )
 
 

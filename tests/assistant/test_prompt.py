@@ -66,7 +66,7 @@ def test_the_system_prompt_says_name_tone_language_and_instructions():
 
 
 def test_the_default_persona_is_there_and_can_be_rewritten():
-    assert list(personas(Config())) == ["default"]
+    assert next(iter(personas(Config()))) == "default"
     assert personas(Config(personas={"default": Persona(tone="loud")}))["default"].tone == "loud"
 
 

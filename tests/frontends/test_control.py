@@ -21,6 +21,7 @@ from edge_assistant.frontends.control import MAX_CONNECTIONS, MAX_WATCHED, Contr
 from edge_assistant.frontends.protocol import MAX_FRAME_BYTES
 from edge_assistant.llm.protocol import Completion, Generation, ModelStatus, Piece
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.ops.preferences import Preferences
 from edge_assistant.ops.services import Services
 from edge_assistant.people.people import People
 from edge_assistant.store.database import Database
@@ -115,8 +116,9 @@ class House:
         self.model = ScriptedModel()
         self.conversations = Conversations(database)
         self.assistant = Assistant(Config(), self.conversations, self.model)
+        preferences = Preferences(Config(), folder / "settings.json")
         self.services = Services(
-            Config(),
+            preferences,
             KeyRing(folder),
             database,
             self.conversations,

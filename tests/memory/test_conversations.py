@@ -259,3 +259,27 @@ async def test_erasing_a_person_leaves_nothing_of_them_and_all_of_others(
     rows = await database.read(lambda db: db.execute("SELECT id FROM turns").fetchall())
     assert rows == [("y",)]
     assert [session.id for session in await conversations.sessions("you")] == ["yours"]
+
+
+async def test_an_edited_message_takes_the_place_of_what_followed_it_once(conversations):
+    await conversations.ensure_session("s1", "owner")
+    for name in ("one", "two", "three"):
+        await conversations.begin_turn(name, "s1", "owner", f"question {name}")
+        await conversations.finish_turn(name, f"answer {name}", (), "m", "complete")
+    began = await conversations.begin_turn("two-again", "s1", "owner", "edited", "two")
+    assert (began.new, began.replaced) == (True, ("two", "three"))
+    again = await conversations.begin_turn("two-again", "s1", "owner", "edited", "one")
+    assert (again.new, again.replaced) == (False, ())
+    assert [turn.turn_id for turn in await conversations.transcript("s1", "owner")] == ["one", "two-again"]
+    assert [turn.turn_id for turn in await conversations.history("s1")] == ["one"]
+
+
+async def test_an_edit_reaches_no_turn_of_another_session(conversations):
+    for session, person in (("s1", "owner"), ("s2", "owner"), ("s3", "mia")):
+        await conversations.ensure_session(session, person)
+        await conversations.begin_turn(f"of-{session}", session, person, "question")
+    for number, replaced in enumerate(("of-s2", "of-s3", "nobody's")):
+        began = await conversations.begin_turn(f"new-{number}", "s1", "owner", "edited", replaced)
+        assert began.replaced == ()
+    assert await conversations.turn("of-s2", "owner") is not None
+    assert await conversations.turn("of-s3", "mia") is not None

@@ -62,6 +62,7 @@ class Pages:
             web.get("/", self.index),
             web.get("/favicon.ico", self.icon),
             web.get("/trust", self.trust),
+            web.get("/sw.js", self.service_worker),
             web.get("/static/{name}", self.file),
         ]
 
@@ -79,6 +80,11 @@ class Pages:
     async def icon(self, request: web.Request) -> web.Response:
         """Serve the icon that browsers ask for unasked."""
         return self._respond(request, "icon.svg")
+
+    @public
+    async def service_worker(self, request: web.Request) -> web.Response:
+        """Serve the worker that keeps the shell for times without the device: only from here may it."""
+        return self._respond(request, "sw.js")
 
     @public
     async def file(self, request: web.Request) -> web.Response:

@@ -20,7 +20,7 @@ from edge_assistant.frontends.web.responses import Handler
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
-SHELL = {"/", "/favicon.ico", "/healthz", "/trust", "/ca.crt"}
+SHELL = {"/", "/favicon.ico", "/sw.js", "/healthz", "/trust", "/ca.crt"}
 """What a link from elsewhere may open: it tells nothing of anybody."""
 
 HEADERS = {

@@ -12,8 +12,11 @@ from aiohttp import web
 from edge_assistant.config.schema import WebSettings
 from edge_assistant.errors import ConfigError
 from edge_assistant.frontends.web.auth import Doorkeeper
+from edge_assistant.frontends.web.desk import Desk, Tools
+from edge_assistant.frontends.web.history import History
 from edge_assistant.frontends.web.household import Household
 from edge_assistant.frontends.web.lan import Lan
+from edge_assistant.frontends.web.models import Models
 from edge_assistant.frontends.web.pages import STATIC, Pages
 from edge_assistant.frontends.web.pairing import Invitation, Inviter, PairingPages
 from edge_assistant.frontends.web.ports import Assistant
@@ -45,7 +48,7 @@ class WebServer:
         model_status: Callable[[], ModelStatus],
         *,
         lan: Lan | None = None,
-        name: str = "Edge Assistant",
+        tools: Tools,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         static: Path = STATIC,
     ) -> None:
@@ -61,9 +64,12 @@ class WebServer:
             self._sockets,
             Chat(assistant, limits.send_seconds),
             Sessions(assistant, conversations),
+            History(conversations),
+            Desk(tools),
+            Models(tools),
             Household(people.users, people.devices, self._doorkeeper, assistant, conversations),
             PairingPages(self._inviter, people.pairings, lan),
-            StatusPages(name, model_status, self._sockets.__len__),
+            StatusPages(tools.preferences, model_status, self._sockets.__len__),
         )
         self._gate = Gate(settings.host, settings.allowed_hosts, lan)
         self._runner: web.AppRunner | None = None

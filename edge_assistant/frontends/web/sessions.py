@@ -92,7 +92,7 @@ class Sessions:
         return json_response(
             {
                 "session": session,
-                "turns": [_view(turn) for turn in turns[-limit:]],
+                "turns": [view_of(turn) for turn in turns[-limit:]],
                 "more": len(turns) > limit,
                 "running": running[0] if running else None,
             }
@@ -127,7 +127,8 @@ def _limit(request: web.Request) -> int:
     return int(value[:9])
 
 
-def _view(turn: StoredTurn) -> TurnView:
+def view_of(turn: StoredTurn) -> TurnView:
+    """Return a stored turn as clients see it."""
     return TurnView(
         id=turn.turn_id,
         status=turn.status,

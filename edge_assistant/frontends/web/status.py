@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +15,11 @@ from edge_assistant import __version__
 from edge_assistant.frontends.web.access import allow, public
 from edge_assistant.frontends.web.responses import json_response
 from edge_assistant.llm.protocol import ModelPhase, ModelStatus
+from edge_assistant.ops.hardware import Vitals, read_vitals
+from edge_assistant.ops.preferences import Preferences
+
+VITALS_SECONDS = 1.5
+"""How old a reading of the device may be."""
 
 HEALTH: dict[ModelPhase, str] = {"ready": "ok", "loading": "starting", "restarting": "starting"}
 
@@ -27,18 +33,28 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: int
     sockets: int
     model: ModelStatus
+    vitals: Vitals
+    language: str
+    """Language of answers, as in `assistant.language`."""
+    set_up: bool
+    """Whether the wizard need not be shown."""
 
 
 class StatusPages:
     """Answers what runs here and how well."""
 
     def __init__(
-        self, name: str, model_status: Callable[[], ModelStatus], count_sockets: Callable[[], int]
+        self,
+        preferences: Preferences,
+        model_status: Callable[[], ModelStatus],
+        count_sockets: Callable[[], int],
     ) -> None:
-        self._name = name
+        self._preferences = preferences
         self._model_status = model_status
         self._count_sockets = count_sockets
         self._started = time.monotonic()
+        self._vitals: tuple[float, Vitals] | None = None
+        """The newest reading and when it was taken."""
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of health and status."""
@@ -54,16 +70,27 @@ class StatusPages:
     async def status(self, request: web.Request) -> web.Response:
         """Say everything a signed-in person may know."""
         del request
+        settings = self._preferences.config.assistant
         return json_response(
             Status(
-                assistant=self._name,
+                assistant=settings.name,
                 version=__version__,
                 uptime_seconds=round(time.monotonic() - self._started, 1),
                 rss_bytes=resident_bytes(),
                 sockets=self._count_sockets(),
                 model=self._model_status(),
+                vitals=await self._read_vitals(),
+                language=settings.language,
+                set_up=self._preferences.set_up,
             )
         )
+
+    async def _read_vitals(self) -> Vitals:
+        """Return how the device is; many pages may ask, but it is read once a while."""
+        now = time.monotonic()
+        if self._vitals is None or now - self._vitals[0] > VITALS_SECONDS:
+            self._vitals = now, await asyncio.to_thread(read_vitals)
+        return self._vitals[1]
 
 
 def resident_bytes() -> int:

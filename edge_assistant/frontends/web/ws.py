@@ -192,6 +192,7 @@ class Connection:
             session=message.session,
             principal=self._principal,
             source="web",
+            replaces=message.replaces or "",
         )
 
     def _check_room(self, turn_id: str) -> None:

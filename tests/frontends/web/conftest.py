@@ -5,6 +5,7 @@ import contextlib
 import re
 import secrets
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +15,18 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from edge_assistant.catalog.pulls import Pulls
+from edge_assistant.config import Config
 from edge_assistant.config.schema import WebSettings
 from edge_assistant.frontends.web.addresses import Names
+from edge_assistant.frontends.web.desk import Tools
 from edge_assistant.frontends.web.lan import Lan
 from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.server import WebServer
 from edge_assistant.frontends.web.ws import Limits
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.ops.preferences import Preferences
 from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
 from edge_assistant.people.uptime import Moment
@@ -160,12 +165,27 @@ def cookie_of(session: aiohttp.ClientSession) -> str:
 
 
 @pytest.fixture
+async def tools(tmp_path: Path) -> AsyncIterator[Tools]:
+    """Return what the desk works with; nothing is pulled from anywhere."""
+
+    async def new_recovery_code() -> str:
+        return "AAAAA-BBBBB"
+
+    pulls = Pulls((sys.executable, "-c", "print(1)"))
+    preferences = Preferences(Config(), tmp_path / "settings.json", frozenset())
+    yield Tools(preferences, pulls, tmp_path / "models", new_recovery_code)
+    await pulls.close()
+
+
+@pytest.fixture
 async def serve(
     assistant: ScriptedAssistant,
     conversations: Conversations,
+    *,
     database: Database,
     people: People,
     static: Path,
+    tools: Tools,
 ) -> AsyncIterator[Callable[..., Any]]:
     sites: list[Site] = []
 
@@ -186,7 +206,7 @@ async def serve(
             people,
             lambda: status[0],
             lan=Lan(web, database, "Nabu", names=names and (lambda: names)) if web.lan else None,
-            name="Nabu",
+            tools=tools,
             limits=limits or Limits(),
             static=static,
         )

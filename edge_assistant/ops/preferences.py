@@ -1,0 +1,77 @@
+"""What the owner chose on the page: kept durably, and carried out while the assistant runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from edge_assistant.config import CHOICES, Config, Saved, changed_config, locked_keys, read_saved
+from edge_assistant.errors import UsageError
+from edge_assistant.store.files import write_private
+
+logger = logging.getLogger(__name__)
+
+Apply = Callable[[Config, Config], Awaitable[None]]
+"""Carries out a new configuration; gets the one before and the new one."""
+
+
+class Preferences:
+    """The present configuration and the choices over it."""
+
+    def __init__(self, config: Config, path: Path, locked: frozenset[str] | None = None) -> None:
+        """`config` is what the daemon started with, `path` the file of the choices."""
+        self.config = config
+        self.locked = locked_keys() if locked is None else locked
+        """Keys that the environment sets: nothing here changes them."""
+        self._path = path
+        self._saved = read_saved(path)
+        self._appliers: list[Apply] = []
+        self._lock = asyncio.Lock()
+
+    @property
+    def set_up(self) -> bool:
+        """Whether the wizard need not be shown: it was finished, put away, or is not wanted."""
+        return self._saved.set_up or not self.config.web.wizard
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The present value of every key that can be chosen."""
+        sections = msgspec.to_builtins(self.config)
+        return {key: sections[section][name] for key in CHOICES for section, _, name in [key.partition(".")]}
+
+    def on_change(self, apply: Apply) -> None:
+        """Have `apply` called with the configuration before and after each change, once it is saved."""
+        self._appliers.append(apply)
+
+    async def change(self, choices: Mapping[str, str], *, set_up: bool | None = None) -> None:
+        """Save other values durably, then carry them out.
+
+        Raises SETTING_UNKNOWN, SETTING_LOCKED, CONFIG_BAD_VALUE and changes nothing; `StoreError`
+        or `OSError` when it can't be saved.
+        """
+        async with self._lock:
+            self._check(choices)
+            config = changed_config(self.config, choices)
+            saved = Saved(
+                set_up=self._saved.set_up if set_up is None else set_up,
+                choices={**self._saved.choices, **choices},
+            )
+            if saved != self._saved:
+                await asyncio.to_thread(write_private, self._path, msgspec.json.encode(saved))
+                self._saved = saved
+            if config != self.config:
+                before, self.config = self.config, config
+                logger.info("settings changed: %s", ", ".join(sorted(choices)))
+                for apply in self._appliers:
+                    await apply(before, config)
+
+    def _check(self, choices: Mapping[str, str]) -> None:
+        for key, value in choices.items():
+            if key not in CHOICES:
+                raise UsageError("SETTING_UNKNOWN", f"{key[:60]!r} can't be set here")
+            if key in self.locked and value != self.values[key]:
+                raise UsageError("SETTING_LOCKED", f"{key} is set by the environment of the assistant")
