@@ -82,9 +82,9 @@ class Services:
         """Set when the page is served."""
         self._preferences = preferences
         self._keys = keys
-        self._database = database
+        self.database = database
         self._conversations = conversations
-        self._people = people
+        self.people = people
         self._model = model
         self._started = time.monotonic()
 
@@ -118,19 +118,19 @@ class Services:
 
     async def add_user(self, name: str, role: Role) -> User:
         """Add a person; raises USER_NAME_EMPTY, USERS_FULL."""
-        return await self._people.users.add(name, role)
+        return await self.people.users.add(name, role)
 
     async def add_token(self, user_id: str, name: str, scopes: Sequence[Scope]) -> str:
         """Return a token for a program of a person, a secret; raises USER_NOT_FOUND, DEVICES_FULL."""
-        return (await self._people.devices.add_program(user_id, name, scopes))[1]
+        return (await self.people.devices.add_program(user_id, name, scopes))[1]
 
     async def devices(self) -> list[Device]:
         """Return everybody's devices and programs, the last seen first."""
-        return await self._people.devices.list()
+        return await self.people.devices.list()
 
     async def revoke(self, device_id: str) -> Device:
         """End a device and what it has open; raises DEVICE_NOT_FOUND."""
-        device = await self._people.devices.revoke(device_id)
+        device = await self.people.devices.revoke(device_id)
         if self.web is not None:
             await self.web.drop(device.id)
         return device
@@ -150,7 +150,7 @@ class Services:
         """Write a backup to `path` and return its size in bytes; raises `StoreError`."""
         if not path.parent.is_dir():
             raise EdgeError("BACKUP_FOLDER_MISSING", f"there is no folder {path.parent}: create it first")
-        return await back_up(self._database, self._keys.envelope_path, path)
+        return await back_up(self.database, self._keys.envelope_path, path)
 
     async def new_recovery_code(self) -> str:
         """Replace the recovery code and return the new one, a secret."""

@@ -21,6 +21,8 @@ from edge_assistant.store.database import Database
 logger = logging.getLogger(__name__)
 
 SIGN_IN_SECONDS = 180 * 86_400
+"""A browser that was not seen for so long is signed out."""
+
 SEEN_SECONDS = 3_600
 """How exactly it is known when a device was last seen: a write an hour, not one a request."""
 
@@ -126,9 +128,12 @@ class Devices:
 
     async def _note_seen(self, sign_in: SignIn, now: float) -> None:
         sign_in.last_seen_at = now
-        statement = "UPDATE devices SET last_seen_at = ? WHERE id = ?"
+        if sign_in.expires_at is not None:
+            sign_in.expires_at = now + SIGN_IN_SECONDS
+        values = (now, sign_in.expires_at, sign_in.device)
+        statement = "UPDATE devices SET last_seen_at = ?, expires_at = ? WHERE id = ?"
         try:
-            await self._database.write(lambda db: db.execute(statement, (now, sign_in.device)).fetchall())
+            await self._database.write(lambda db: db.execute(statement, values).fetchall())
         except StoreError as error:  # a full disk must not lock people out
             logger.warning("can't note a device as seen: %s", error.code)
 

@@ -30,7 +30,14 @@ async def test_browsers_and_programs_are_not_mistaken_for_each_other(people):
     assert (await people.devices.find(token, "program")).scopes == {"chat", "status"}
 
 
-async def test_a_browser_ends_after_half_a_year_and_a_token_when_it_is_revoked(people, clock):
+async def test_a_browser_in_use_stays_signed_in(people, clock):
+    _, cookie = await paired(people)
+    for _ in range(3):
+        clock.now += SIGN_IN_SECONDS - 1
+        assert await people.devices.find(cookie) is not None
+
+
+async def test_a_browser_unseen_for_half_a_year_ends_and_a_token_when_it_is_revoked(people, clock):
     _, cookie = await paired(people)
     program, token = await people.devices.add_program("owner", "notes")
     clock.now += SIGN_IN_SECONDS
@@ -109,8 +116,16 @@ async def test_what_is_revoked_twice_or_by_a_stranger_is_not_found(people):
 async def test_erasing_a_person_ends_their_devices(people):
     user = await people.users.add("Mia", "member")
     _, cookie = await paired(people, user.id)
-    await people.devices.erase(user.id)
+    await people.erase(user.id)
     assert await people.devices.find(cookie) is None
+    assert [each.id for each in await people.users.list()] == ["owner"]
+
+
+async def test_erasing_the_owner_signs_everything_out_and_leaves_an_owner(people):
+    _, cookie = await paired(people)
+    await people.erase("owner")
+    assert await people.devices.find(cookie) is None
+    assert [each.id for each in await people.users.list()] == ["owner"]
 
 
 async def test_people_get_ids_that_nobody_had(people):

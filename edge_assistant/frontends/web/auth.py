@@ -14,7 +14,7 @@ from edge_assistant.assistant.request import Principal
 from edge_assistant.errors import ForbiddenError, UsageError
 from edge_assistant.frontends.web.access import allow, public, rule_of
 from edge_assistant.frontends.web.responses import Handler, json_response, read_json
-from edge_assistant.people.devices import SIGN_IN_SECONDS, Devices
+from edge_assistant.people.devices import Devices
 from edge_assistant.people.pairings import Pairings
 from edge_assistant.people.person import SignIn
 from edge_assistant.people.users import Users
@@ -22,6 +22,9 @@ from edge_assistant.people.users import Users
 COOKIE = "edge_session"
 TLS_COOKIE = "__Host-edge_session"
 """The prefix binds it to https and to exactly this host: no other page can set it (RFC 6265bis)."""
+
+COOKIE_SECONDS = 400 * 86_400
+"""The longest that browsers keep one (RFC 6265bis); how long it is good for, the store knows."""
 
 SIGNED_IN: web.RequestKey[SignIn] = web.RequestKey("signed_in", SignIn)
 
@@ -124,7 +127,7 @@ class Doorkeeper:
         response.set_cookie(
             _cookie_name(request),
             secret,
-            max_age=SIGN_IN_SECONDS,
+            max_age=COOKIE_SECONDS,
             path="/",
             httponly=True,
             samesite="Strict",

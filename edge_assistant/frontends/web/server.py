@@ -11,6 +11,7 @@ from aiohttp import web
 
 from edge_assistant.config.schema import WebSettings
 from edge_assistant.errors import ConfigError
+from edge_assistant.frontends.web.access import Rule, rule_of
 from edge_assistant.frontends.web.auth import Doorkeeper
 from edge_assistant.frontends.web.desk import Desk, Tools
 from edge_assistant.frontends.web.history import History
@@ -108,6 +109,12 @@ class WebServer:
     async def drop(self, device_id: str) -> None:
         """End every connection of a device that was revoked."""
         await self._doorkeeper.drop("revoked", lambda each: each.device == device_id)
+
+    def routes(self) -> list[tuple[str, str, Rule]]:
+        """Return method, address and rule of everything that is served, once started."""
+        assert self._runner is not None
+        routes = [(each, each.resource) for each in self._runner.app.router.routes()]
+        return [(each.method, to.canonical, rule_of(each.handler)) for each, to in routes if to is not None]
 
     @property
     def house(self) -> tuple[str, str]:

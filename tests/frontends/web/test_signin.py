@@ -7,6 +7,7 @@ from hashlib import sha256
 import aiohttp
 import pytest
 
+from edge_assistant.frontends.web.auth import COOKIE_SECONDS
 from edge_assistant.people.devices import SIGN_IN_SECONDS
 from edge_assistant.people.pairings import PAIRING_SECONDS
 from edge_assistant.people.throttle import MAX_FAILURES
@@ -43,7 +44,7 @@ async def test_the_cookie_is_kept_from_scripts_and_other_sites(site):
     ):
         cookie = response.headers["Set-Cookie"]
     assert cookie.startswith("edge_session=")
-    for attribute in ("HttpOnly", "SameSite=Strict", "Path=/", f"Max-Age={SIGN_IN_SECONDS}"):
+    for attribute in ("HttpOnly", "SameSite=Strict", "Path=/", f"Max-Age={COOKIE_SECONDS}"):
         assert attribute in cookie
     assert "Secure" not in cookie, "browsers would drop it on plain http"
     assert "Domain" not in cookie
