@@ -25,6 +25,7 @@ STATUSES = {
     "RATE_LIMITED": 429,
     "WEB_TOO_LARGE": 413,
     "WEB_NOT_JSON": 415,
+    "MODEL_UNKNOWN": 404,
     "STORE_FULL": 507,
 }
 
