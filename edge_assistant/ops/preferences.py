@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge_assistant.config import CHOICES, Config, Saved, changed_config, locked_keys, read_saved
-from edge_assistant.errors import UsageError
+from edge_assistant.errors import StoreError, UsageError
 from edge_assistant.store.files import write_private
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Preferences:
         """Save other values durably, then carry them out.
 
         Raises SETTING_UNKNOWN, SETTING_LOCKED, CONFIG_BAD_VALUE and changes nothing; `StoreError`
-        or `OSError` when it can't be saved.
+        when it can't be saved.
         """
         async with self._lock:
             self._check(choices)
@@ -61,13 +62,21 @@ class Preferences:
                 choices={**self._saved.choices, **choices},
             )
             if saved != self._saved:
-                await asyncio.to_thread(write_private, self._path, msgspec.json.encode(saved))
-                self._saved = saved
+                await self._save(saved)
             if config != self.config:
                 before, self.config = self.config, config
                 logger.info("settings changed: %s", ", ".join(sorted(choices)))
                 for apply in self._appliers:
                     await apply(before, config)
+
+    async def _save(self, saved: Saved) -> None:
+        try:
+            await asyncio.to_thread(write_private, self._path, msgspec.json.encode(saved))
+        except OSError as error:
+            code = "STORE_FULL" if error.errno == errno.ENOSPC else "STORE_UNAVAILABLE"
+            reason = error.strerror or "unknown error"
+            raise StoreError(code, f"the settings can't be written ({reason}): check the disk") from error
+        self._saved = saved
 
     def _check(self, choices: Mapping[str, str]) -> None:
         for key, value in choices.items():

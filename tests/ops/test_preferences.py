@@ -5,7 +5,7 @@ import json
 import pytest
 
 from edge_assistant.config import Config, Saved, load_config, read_saved
-from edge_assistant.errors import ConfigError
+from edge_assistant.errors import ConfigError, StoreError
 from edge_assistant.ops.preferences import Preferences
 
 
@@ -61,7 +61,7 @@ def test_what_is_wrong_in_the_file_is_still_said(tmp_path):
 
 async def test_a_choice_that_can_not_be_saved_changes_nothing(tmp_path):
     preferences = Preferences(Config(), tmp_path / "missing" / "settings.json")
-    with pytest.raises(OSError, match="missing"):
+    with pytest.raises(StoreError, match="STORE_UNAVAILABLE"):
         await preferences.change({"assistant.name": "Ada"})
     assert preferences.config == Config()
 
