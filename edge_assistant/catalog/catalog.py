@@ -22,7 +22,7 @@ Role = Literal["llm", "embedder", "transcriber", "synthesizer"]
 State = Literal["installed", "missing", "damaged"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,119}")
+_FILE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,59}/){0,2}[A-Za-z0-9_][A-Za-z0-9._-]{0,119}")
 _SHA256 = re.compile(r"([0-9a-f]{64})?")
 _GGUF_MAGIC = b"GGUF"
 _PACKAGED = Path(__file__).parent.parent / "models" / "catalog.toml"
@@ -33,7 +33,7 @@ class ModelFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file of a model."""
 
     name: str
-    """Its name in the model's folder; no slashes."""
+    """Its name in the model's folder; some engines want subfolders, at most two deep."""
     sources: tuple[str, ...]
     """Where its bytes come from; several sources are the parts of one file, in order."""
     sha256: str = ""

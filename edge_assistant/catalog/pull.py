@@ -114,6 +114,7 @@ class Puller:
     def _fetch(self, file: ModelFile, part: Path, staging: Path) -> None:
         sources = [parse_source(source) for source in file.sources]
         require_space(staging, _space_needed(file, sources, part))
+        part.parent.mkdir(parents=True, exist_ok=True)
         self._progress.begin(file.name, file.size)
         try:
             if isinstance(sources[0], HubSource):

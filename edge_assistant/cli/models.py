@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     pull = actions.add_parser("pull", help="bring models here; without ids what the configuration needs")
     pull.add_argument("ids", nargs="*", metavar="ID")
     pull.add_argument("--json", action="store_true", help="tell progress as one JSON object a line")
-    pull.add_argument("--profile", help="all models of a profile: starter, pi4, pi5, jetson")
+    pull.add_argument("--profile", help="all models of a profile: starter, voice, pi4, pi5, jetson")
     verify = actions.add_parser("verify", help="read every byte of installed models and compare hashes")
     verify.add_argument("ids", nargs="*", metavar="ID")
     remove = actions.add_parser("remove", help="delete a model from this device")

@@ -36,7 +36,7 @@ def test_the_starter_profile_needs_package_registries_only() -> None:
 
 
 def test_the_profiles_of_the_devices_exist() -> None:
-    assert set(load_catalog().profiles) == {"starter", "pi4", "pi5", "jetson"}
+    assert set(load_catalog().profiles) == {"starter", "voice", "pi4", "pi5", "jetson"}
 
 
 def test_a_mistyped_id_gets_a_suggestion() -> None:

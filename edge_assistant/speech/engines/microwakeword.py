@@ -1,0 +1,81 @@
+"""Wake words with the small models of microWakeWord: half a percent of a core each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from edge_assistant.errors import SpeechError
+from edge_assistant.speech.protocol import Detection
+
+BUILT_IN = ("okay_nabu", "hey_jarvis", "hey_mycroft", "alexa")
+
+NEAR_SHARE = 0.5
+"""A score above this share of the cutoff that comes to nothing is a near miss."""
+
+_QUIET_STEPS = 50
+"""Steps of 30 ms after a detection in which the same word is not heard again: its echo in the window."""
+
+
+class MicroWakeDetector:
+    """Listens for several built-in words at once; features are computed once for all."""
+
+    name = "microwakeword"
+
+    def __init__(self, words: Sequence[str], threshold: float = 0.0) -> None:
+        """Load the models of `words`; raises `SpeechError` ENGINE_MISSING or WAKE_WORD_UNKNOWN."""
+        if unknown := [word for word in words if word not in BUILT_IN]:
+            raise SpeechError("WAKE_WORD_UNKNOWN", f"no built-in wake word is called {unknown[0]!r}")
+        try:
+            from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures, Model
+        except (ImportError, OSError) as error:
+            message = "pymicro-wakeword can't be loaded: install `[voice]`"
+            raise SpeechError("ENGINE_MISSING", message) from error
+        self._features = MicroWakeWordFeatures()
+        self._words = [_Word(MicroWakeWord.from_builtin(Model(word)), threshold) for word in words]
+
+    def feed(self, pcm: bytes) -> Iterable[Detection]:
+        """Take the next sound; return what was heard in it."""
+        steps = (
+            word.step(features) for features in self._features.process_streaming(pcm) for word in self._words
+        )
+        return [detection for detection in steps if detection is not None]
+
+    def reset(self) -> None:
+        """Forget what was fed."""
+        self._features.reset()
+        for word in self._words:
+            word.reset()
+
+
+class _Word:
+    """One model and what its scores have done lately."""
+
+    def __init__(self, model: Any, threshold: float) -> None:
+        self._model = model
+        self._cutoff = threshold or model.probability_cutoff
+        self._quiet_steps = 0
+        """Steps that are still to pass before it may be heard again."""
+        self._peak = 0.0
+        """Highest score since it was last below the near-miss line; 0 while it is below."""
+
+    def step(self, features: Any) -> Detection | None:
+        score = self._model.process_streaming_prob(features) or 0.0
+        if self._quiet_steps:
+            self._quiet_steps -= 1
+            return None
+        if score > self._cutoff:
+            self._quiet_steps = _QUIET_STEPS * self._model.stride
+            self._peak = 0.0
+            return Detection(self._model.id, round(score, 3), accepted=True)
+        if score > NEAR_SHARE * self._cutoff:
+            self._peak = max(self._peak, score)
+        elif self._peak and score:
+            peak, self._peak = self._peak, 0.0
+            return Detection(self._model.id, round(peak, 3), accepted=False)
+        return None
+
+    def reset(self) -> None:
+        self._quiet_steps = 0
+        self._peak = 0.0
+        self._model.reset()

@@ -1,0 +1,132 @@
+"""Vosk: partial text while somebody speaks, and any phrase as a wake word."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_assistant.errors import SpeechError
+from edge_assistant.speech.protocol import SAMPLE_RATE_HZ, Detection
+
+PHRASE_CUTOFF = 0.8
+"""Least confidence of each word of a phrase; ours, between what phrases and other speech reached."""
+
+
+class VoskModel:
+    """A loaded Vosk model, shared by the recognisers that work on it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the model below `folder`; raises `SpeechError` ENGINE_MISSING or MODEL_CORRUPT."""
+        try:
+            import vosk
+        except (ImportError, OSError) as error:
+            raise SpeechError("ENGINE_MISSING", "vosk can't be loaded: install `[voice]`") from error
+        vosk.SetLogLevel(-2)  # it would print what it hears
+        try:
+            self._model = vosk.Model(model_path=str(folder))
+        except Exception as error:  # it raises nothing more precise
+            raise SpeechError("MODEL_CORRUPT", f"{folder.name} can't be loaded; pull it again") from error
+        self._library = vosk
+
+    def recogniser(self, phrases: Sequence[str] = ()) -> Any:
+        """Make a recogniser for anything, or for these phrases and a bin for all other speech."""
+        if not phrases:
+            return self._library.KaldiRecognizer(self._model, SAMPLE_RATE_HZ)
+        grammar = json.dumps([*phrases, "[unk]"], ensure_ascii=False)
+        return self._library.KaldiRecognizer(self._model, SAMPLE_RATE_HZ, grammar)
+
+    def knows(self, word: str) -> bool:
+        """Tell whether a word is in the vocabulary: another one can't be heard."""
+        return bool(self._model.vosk_model_find_word(word) >= 0)
+
+
+class VoskTranscriber:
+    """Streaming transcription."""
+
+    name = "vosk"
+    streaming = True
+
+    def __init__(self, model: VoskModel) -> None:
+        self._model = model
+
+    def open(self) -> VoskHearing:
+        """Begin an utterance."""
+        return VoskHearing(self._model.recogniser())
+
+
+class VoskHearing:
+    """One utterance; its text is at hand at any moment."""
+
+    def __init__(self, recogniser: Any) -> None:
+        self._recogniser = recogniser
+        self._done: list[str] = []
+        """Texts of the parts that the engine has closed by itself, at long pauses."""
+        self._partial = ""
+
+    def feed(self, pcm: bytes) -> str | None:
+        """Take more sound; return the new partial text, or None when it is as before."""
+        before = self.text()
+        if self._recogniser.AcceptWaveform(pcm):
+            self._done.append(_text(self._recogniser.Result(), "text"))
+            self._partial = ""
+        else:
+            self._partial = _text(self._recogniser.PartialResult(), "partial")
+        now = self.text()
+        return now if now != before else None
+
+    def text(self) -> str:
+        """Return what was said so far."""
+        return " ".join(part for part in (*self._done, self._partial) if part)
+
+
+class VoskPhraseDetector:
+    """Hears phrases through a grammar that knows them and nothing else."""
+
+    name = "vosk"
+
+    def __init__(self, model: VoskModel, phrases: Sequence[str]) -> None:
+        """Prepare for `phrases`; raises `SpeechError` WAKE_WORD_UNKNOWN for words not in the model."""
+        self._phrases = {_plain(phrase): phrase for phrase in phrases}
+        for phrase in self._phrases:
+            if missing := [word for word in phrase.split() if not model.knows(word)]:
+                raise SpeechError(
+                    "WAKE_WORD_UNKNOWN", f"the Vosk model does not know the word {missing[0]!r}"
+                )
+        self._recogniser = model.recogniser(list(self._phrases))
+        self._recogniser.SetWords(True)
+        self._recogniser.SetPartialWords(True)
+
+    def feed(self, pcm: bytes) -> Iterable[Detection]:
+        """Take the next sound; a phrase is heard as soon as its last word is, not after a pause."""
+        closed = self._recogniser.AcceptWaveform(pcm)
+        result = json.loads(self._recogniser.Result() if closed else self._recogniser.PartialResult())
+        words = result.get("result" if closed else "partial_result", [])
+        detection = self._match(words)
+        if detection is not None and (detection.accepted or closed):
+            self._recogniser.Reset()
+            return [detection]
+        return []
+
+    def reset(self) -> None:
+        """Forget what was fed."""
+        self._recogniser.Reset()
+
+    def _match(self, words: list[dict[str, Any]]) -> Detection | None:
+        spoken = " ".join(str(word["word"]) for word in words)
+        for plain, phrase in self._phrases.items():
+            if spoken == plain or spoken.endswith(f" {plain}"):
+                tail = words[-len(plain.split()) :]
+                score = min(float(word.get("conf", 1.0)) for word in tail)
+                return Detection(phrase, round(score, 3), accepted=score >= PHRASE_CUTOFF)
+        return None
+
+
+def _text(result: str, key: str) -> str:
+    return str(json.loads(result).get(key, "")).replace("[unk]", "").strip()
+
+
+def _plain(phrase: str) -> str:
+    return " ".join(re.sub(r"[^\w']+", " ", phrase.lower()).split())
