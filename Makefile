@@ -98,5 +98,5 @@ $(RUN_STAMP): $(ENGINE_STAMP) | $(BIN)/python
 
 $(TEST_STAMP): $(RUN_STAMP)
 	@provisioning/system-packages test $(BIN)/python
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[voice,dev]'
 	@mkdir -p $(STAMPS) && touch $@

