@@ -34,8 +34,12 @@ from edge_assistant.store.lock import StateLock
 
 if TYPE_CHECKING:
     from edge_assistant.frontends.web.desk import Tools
+    from edge_assistant.memory.embedding import Embedder
 
 logger = logging.getLogger(__name__)
+
+EMBEDDER = "all-minilm-l6-v2-int8"
+"""What the starter models bring for vectors."""
 
 T = TypeVar("T")
 
@@ -96,6 +100,7 @@ async def serve(
                 people=people,
                 conversations=conversations,
                 tools=_tools(stack, preferences, paths, services),
+                embedder=_embedder(stack, paths),
             )
         await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
         # Turns end before the sockets close, so that those who watch see how.
@@ -168,6 +173,20 @@ def _tools(stack: AsyncExitStack, preferences: Preferences, paths: Paths, servic
     return Tools(preferences, pulls, paths.models, services.new_recovery_code)
 
 
+def _embedder(stack: AsyncExitStack, paths: Paths) -> Embedder | None:
+    """Return what makes vectors, when its model is on this device; its process starts when first asked."""
+    from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
+
+    try:
+        settings = embedder_settings(EMBEDDER, paths.models)
+    except ModelError as error:
+        logger.info("no embedder: %s", error)
+        return None
+    embedder = FastembedEmbedder(settings)
+    stack.push_async_callback(embedder.stop)
+    return embedder
+
+
 async def _start_web(
     stack: AsyncExitStack,
     assistant: Assistant,
@@ -176,6 +195,7 @@ async def _start_web(
     people: People,
     conversations: Conversations,
     tools: Tools,
+    embedder: Embedder | None,
 ) -> Web:
     from edge_assistant.frontends.web.lan import Lan
     from edge_assistant.frontends.web.server import WebServer
@@ -189,6 +209,7 @@ async def _start_web(
         lambda: assistant.model.status,
         lan=Lan(config.web, database, config.assistant.name) if config.web.lan else None,
         tools=tools,
+        embedder=embedder,
     )
     await server.start()
     stack.push_async_callback(server.stop)

@@ -13,6 +13,7 @@ import msgspec
 
 from edge_assistant.assistant.events import (
     ContextRetrieved,
+    FunctionCall,
     PromptAdvanced,
     Source,
     TextDelta,
@@ -79,6 +80,7 @@ class Answer:
         self.replaced: tuple[str, ...] = ()
         """Ids of the turns that this one took the place of."""
         self._sources: tuple[Source, ...] = ()
+        self._calls: tuple[FunctionCall, ...] = ()
         self._previous = previous
         """The turn before this one in the same session, when it was still going on."""
         self._scope: asyncio.Timeout | None = None
@@ -182,11 +184,9 @@ class Answer:
             turn.append(ContextRetrieved(id=turn.id, seq=turn.seq + 1, items=self._sources))
 
     def _say(self, quick: QuickAnswer) -> None:
-        turn = self._turn
         self._quick, self._route = True, quick.route
         self._first_token_ms = self._elapsed_ms()
-        self._pieces.append(quick.text)
-        turn.append(TextDelta(id=turn.id, seq=turn.seq + 1, text=quick.text, at=time.monotonic()))
+        self._tell_text(quick.text, time.monotonic())
 
     async def _generate(self) -> None:
         generation = await self._generation()
@@ -225,8 +225,11 @@ class Answer:
         self._token_ids += item.token_ids
         if item.text:
             self._first_token_ms = self._first_token_ms or self._elapsed_ms()
-            self._pieces.append(item.text)
-            turn.append(TextDelta(id=turn.id, seq=turn.seq + 1, text=item.text, at=item.emitted_at))
+            self._tell_text(item.text, item.emitted_at)
+
+    def _tell_text(self, text: str, at: float) -> None:
+        self._pieces.append(text)
+        self._turn.append(TextDelta(id=self._turn.id, seq=self._turn.seq + 1, text=text, at=at))
 
     async def _stop(self) -> None:
         """Make `_work` end soon: at once while it waits, else when the model has stopped."""
@@ -245,12 +248,7 @@ class Answer:
         turn = self._turn
         text, token_ids, status = self._result(error)
         timings, usage, route = self._timings(), self._usage(), self._route
-        await self._conversations.finish_turn(
-            turn.id, text, token_ids, route.model, status, route=route, timings=timings, usage=usage,
-            sources=self._sources, error_code=error.code if error else None,
-        )  # fmt: skip
-        turn.shorten = functools.partial(_shorten, self._conversations, turn.id, text)
-        await self._drop_turns()
+        await self._keep(text, token_ids, status, timings=timings, usage=usage, error=error)
         _log(turn, status, text, timings)
         if error is not None or status == "failed":
             self._fail(error or EdgeError("INTERNAL", "the answer failed; ask again"))
@@ -265,9 +263,28 @@ class Answer:
                 timings=timings,
                 usage=usage,
                 sources=self._sources,
+                calls=self._calls,
                 notice=" ".join(self._question.notices),
             )
         )
+
+    async def _keep(
+        self,
+        text: str,
+        token_ids: tuple[int, ...],
+        status: Status,
+        *,
+        timings: Timings,
+        usage: Usage,
+        error: EdgeError | None,
+    ) -> None:
+        """Store the answer, and that turns were left out."""
+        await self._conversations.finish_turn(
+            self._turn.id, text, token_ids, self._route.model, status, route=self._route, timings=timings,
+            usage=usage, sources=self._sources, error_code=error.code if error else None,
+        )  # fmt: skip
+        self._turn.shorten = functools.partial(_shorten, self._conversations, self._turn.id, text)
+        await self._drop_turns()
 
     async def _tell_listeners(self) -> None:
         answer = self._turn.last

@@ -17,7 +17,9 @@ from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.assistant.recorded import recorded_events
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.assistant.rung import ModelRung
+from edge_assistant.assistant.stateless import StatelessAnswer
 from edge_assistant.assistant.text import clean_text
+from edge_assistant.assistant.thread import Threads
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.config import Config
 from edge_assistant.errors import BusyError, EdgeError
@@ -68,6 +70,7 @@ class Assistant:
         self._conversations = conversations
         self._rung = ModelRung(config, conversations, model)
         self._parallel = config.llm.parallel
+        self._threads = Threads()
         self._turns: dict[str, Turn] = {}
         self._remembered: deque[str] = deque()
         self._lines: dict[_Line, list[Turn]] = {}
@@ -95,7 +98,10 @@ class Assistant:
         SHUTTING_DOWN with `retry_after`; `StoreError` when the message can't be stored.
         """
         turn = self._known(request.id, request.principal)
-        turn = turn or self._admit(msgspec.structs.replace(request, text=clean_text(request.text)))
+        if turn is None:
+            if request.brought is None:
+                request = msgspec.structs.replace(request, text=clean_text(request.text))
+            turn = self._admit(request)
         await asyncio.shield(turn.accepted)
         return turn
 
@@ -145,10 +151,21 @@ class Assistant:
         await self._conversations.delete_session(session, principal.id)
         for turn in [turn for turn in self._turns.values() if turn.line == line and turn.finished]:
             self._turns.pop(turn.id)
+        await self._forget(session)
+
+    async def forget_programs(self, principal: Principal) -> None:
+        """End whatever a person asked that is still being answered; forget the KV of their programs."""
+        turns = [turn for turn in self._tasks if turn.principal.id == principal.id]
+        await asyncio.gather(*(turn.cancel() for turn in turns))
+        await asyncio.gather(*(turn.wait() for turn in turns))
+        for thread in self._threads.take(principal.id):
+            await self._forget(thread)
+
+    async def _forget(self, conversation: str) -> None:
         try:
-            await self.model.forget(session)
+            await self.model.forget(conversation)
         except EdgeError as error:  # the key is gone with the row: what is left is noise
-            logger.warning("session %s: the model can't forget now: %s", session, error.code)
+            logger.warning("%s: the model can't forget now: %s", conversation, error.code)
 
     async def close(self) -> None:
         """Interrupt what runs, store how far it got, and let nothing new begin."""
@@ -185,13 +202,20 @@ class Assistant:
         turn = Turn(request.id, request.session, request.principal)
         turn.line = line
         previous = waiting[-1] if waiting else None
-        answer = Answer(turn, request, self._conversations, self._rung, self._extensions, previous=previous)
+        answer = self._answer(turn, request, previous)
         self._turns[turn.id] = turn
         self._lines.setdefault(line, []).append(turn)
         task = asyncio.create_task(answer.run(), name=f"turn-{turn.id}")
         self._tasks[turn] = task
         task.add_done_callback(lambda _: self._ended(turn, answer))
         return turn
+
+    def _answer(self, turn: Turn, request: Request, previous: Turn | None) -> Answer:
+        if request.brought is not None:
+            return StatelessAnswer(
+                turn, request, self._conversations, self._rung, brought=request.brought, threads=self._threads
+            )
+        return Answer(turn, request, self._conversations, self._rung, self._extensions, previous=previous)
 
     def _check_room(self, principal: Principal, in_session: int) -> None:
         if self._closing:
@@ -222,6 +246,9 @@ class Assistant:
             del self._lines[turn.line]
         if not turn.accepted.done() or turn.accepted.exception() is not None:
             self._turns.pop(turn.id, None)
+            return
+        if isinstance(answer, StatelessAnswer):
+            del self._turns[turn.id]  # whoever brought it keeps it
             return
         self._turn_seconds += (time.monotonic() - turn.created - self._turn_seconds) / 8
         self._remembered.append(turn.id)

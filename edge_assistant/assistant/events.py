@@ -52,6 +52,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str = ""
 
 
+class FunctionCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that the program which asked shall make; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class TurnStarted(msgspec.Struct, frozen=True, tag="turn.started", tag_field="type", kw_only=True):
     """The request is accepted and the user's message is stored durably."""
 
@@ -108,6 +116,8 @@ class TurnFinished(msgspec.Struct, frozen=True, tag="turn.finished", tag_field="
     usage: Usage
     sources: tuple[Source, ...] = ()
     """What the answer stands on; it cites them by number."""
+    calls: tuple[FunctionCall, ...] = ()
+    """Functions of the program that asked; only in turns that bring functions."""
     notice: str = ""
     """One line for the person, such as that old turns were left out; usually empty."""
 

@@ -45,6 +45,13 @@ def _after_interruption(text: str) -> str:
     return f"{INTERRUPTION}\n\n{text}"
 
 
+def with_system(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:
+    """Return the messages with `text` at the end of the system message, which there may be none yet."""
+    if messages and messages[0].role == "system":
+        return (Message("system", f"{messages[0].content}\n\n{text}"), *messages[1:])
+    return (Message("system", text), *messages)
+
+
 def with_notes(text: str, passages: Sequence[Passage]) -> str:
     """Return the question after numbered notes, fenced and named as data; untouched without any."""
     if not passages:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
 
+from edge_assistant.llm.protocol import Message
 from edge_assistant.people.person import HOUSEHOLD_ID, OWNER_ID, Role
 
 
@@ -19,6 +22,39 @@ OWNER = Principal(OWNER_ID, "owner")
 
 HOUSEHOLD = Principal(HOUSEHOLD_ID, "member")
 """Everybody who lives here: in whose name a conversation of the household looks things up and acts."""
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """A function of the program that asks: the model may ask for a call, the program makes it."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any]
+    """JSON schema of its arguments."""
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a program wants otherwise than this device is configured; names as in `Sampling`."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    json_schema: str | None = None
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program brings along instead of a session: its own history, functions and wishes."""
+
+    messages: tuple[Message, ...]
+    """All of the conversation, the program's own system message first; the last is to be answered."""
+    wishes: Wishes = Wishes()
+    functions: tuple[Function, ...] = ()
+    call: Literal["auto", "required"] = "auto"
+    """Whether the answer may be a function call, or must be."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,3 +73,5 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Id of an earlier turn of the session that was edited: it and all after it give way to this one."""
     tokens_per_second: float = 8.0
     """Pace the person needs: a reader's by default, see `llm.protocol`."""
+    brought: Brought | None = None
+    """Set when a program asks that keeps the conversation itself: then nothing of it is kept here."""

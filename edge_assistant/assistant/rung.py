@@ -6,14 +6,17 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from edge_assistant.assistant.allowance import Allowance
 from edge_assistant.assistant.events import Route
 from edge_assistant.assistant.forecast import Forecast
+from edge_assistant.assistant.function import call_schema, fence, instructions
 from edge_assistant.assistant.ladder import Passage
 from edge_assistant.assistant.personas import system_prompt
-from edge_assistant.assistant.prompt import build_messages
+from edge_assistant.assistant.prompt import build_messages, with_system
 from edge_assistant.assistant.queue import FairQueue, Tell
-from edge_assistant.assistant.request import Principal
+from edge_assistant.assistant.request import Brought, Principal
 from edge_assistant.config import Config
 from edge_assistant.errors import BusyError
 from edge_assistant.llm.protocol import Completion, Generation, LanguageModel, Sampling
@@ -75,6 +78,27 @@ class ModelRung:
         work = self._forecast.work(generation, self.model.status)
         async with self._queue.place(person.id, work, tell):
             yield
+
+    def brought(
+        self, generation_id: str, brought: Brought, thread: str | None, tokens_per_second: float
+    ) -> Generation:
+        """Return what to ask the model for a program that brings its own history, in its own `thread`."""
+        messages, sampling = brought.messages, self._sampling
+        wishes = {
+            name: wish for name, wish in msgspec.structs.asdict(brought.wishes).items() if wish is not None
+        }
+        if brought.functions:
+            required = brought.call == "required"
+            messages = with_system(messages, instructions(brought.functions, required=required))
+            wishes |= {"json_schema": call_schema(brought.functions), "fence": fence(required=required)}
+        return Generation(
+            id=generation_id,
+            messages=messages,
+            sampling=msgspec.structs.replace(sampling, **wishes),
+            public=False,
+            conversation=thread,
+            tokens_per_second=tokens_per_second,
+        )
 
     def learn(self, generation: Generation, completion: Completion | None) -> None:
         """Take note of how an answer went, for later predictions."""

@@ -7,7 +7,7 @@ import time
 from edge_assistant.llm.engine import LlamaEngine
 from edge_assistant.llm.protocol import Completion, FinishReason, Generation
 from edge_assistant.llm.residency import Resident
-from edge_assistant.llm.sampler import Sampler
+from edge_assistant.llm.sampler import Choosing, make_sampler
 from edge_assistant.llm.template import Layout
 from edge_assistant.llm.text import TextAssembler
 
@@ -31,7 +31,7 @@ class Job:
         self.answer: list[int] = list(generation.continuation)
         self.limit = 0
         """Most tokens of the answer, those of the continuation included."""
-        self._sampler: Sampler | None = None
+        self._sampler: Choosing | None = None
         self._assembler = TextAssembler(generation.sampling.stop)
         self._cached = 0
         self.arrived = time.monotonic()
@@ -83,7 +83,7 @@ class Job:
         self._admitted = time.monotonic()
         if self.prepare_only:
             return
-        self._sampler = Sampler(engine, self.generation.sampling)
+        self._sampler = make_sampler(engine, self.generation.sampling)
         for token in self.generation.continuation:
             self._sampler.accept(token)
             self._assembler.feed(engine.piece(token))

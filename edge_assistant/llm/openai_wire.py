@@ -73,11 +73,15 @@ def request_body(generation: Generation, model: str) -> bytes:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if sampling.frequency_penalty:
+        body["frequency_penalty"] = sampling.frequency_penalty
+    if sampling.presence_penalty:
+        body["presence_penalty"] = sampling.presence_penalty
     if sampling.seed is not None:
         body["seed"] = sampling.seed
     if sampling.stop:
         body["stop"] = sampling.stop[:MAX_STOP_STRINGS]
-    if sampling.json_schema is not None:
+    if sampling.json_schema is not None and (sampling.fence is None or sampling.fence.required):
         schema = {"name": "answer", "schema": _schema(sampling.json_schema), "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return msgspec.json.encode(body)

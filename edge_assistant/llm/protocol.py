@@ -34,6 +34,15 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     token_ids: tuple[int, ...] = ()
 
 
+class Fence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Marks between which an answer is bound to a JSON schema; what stands before them is free."""
+
+    opening: str
+    closing: str
+    required: bool = False
+    """Whether the answer is nothing but that; else it may do without."""
+
+
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How the next token is chosen and when generation ends."""
 
@@ -43,22 +52,27 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     top_k: int = 40
     min_p: float = 0.05
     repeat_penalty: float = 1.1
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
     json_schema: str | None = None
     """A JSON schema as JSON text; the answer is then constrained to it."""
+    fence: Fence | None = None
+    """Where `json_schema` holds, when not for the whole answer."""
 
 
 class Generation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One request to a language model.
 
-    `messages` starts with the system message, which is public: its KV may be shared between
+    `messages` starts with the system message. While `public`, its KV may be shared between
     conversations, so it must hold nothing about a person. The last message is the user's.
     """
 
     id: str
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
+    public: bool = True
     conversation: str | None = None
     """Names the KV cache to continue; None keeps nothing afterwards."""
     snapshot_key: bytes | None = None

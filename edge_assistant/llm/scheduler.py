@@ -11,6 +11,8 @@ import logging
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from edge_assistant.errors import EdgeError
 from edge_assistant.llm.engine import BATCH_TOKENS, LlamaEngine
 from edge_assistant.llm.job import Job
@@ -162,6 +164,8 @@ class Scheduler:
             budget = self._context - min(sampling.max_tokens, self._context // _ANSWER_SHARE)
             target = int(budget * _KEPT_SHARE)
             layout = self._template.layout(job.generation.messages, budget=budget, target=target)
+            if not job.generation.public:
+                layout = msgspec.structs.replace(layout, public=0)
             job.lay_out(layout, limit=min(sampling.max_tokens, self._context - len(layout.tokens)))
 
     def _place(self, job: Job) -> bool:
@@ -266,7 +270,11 @@ class Scheduler:
                 self._sample(job)
 
     def _sample(self, job: Job) -> None:
-        token, text = job.choose(self._engine)
+        try:
+            token, text = job.choose(self._engine)
+        except EdgeError as error:
+            self._fail(job, error.code, error.message)
+            return
         if self._engine.ends_answer(token):
             self._finish(job, "stop")
             return

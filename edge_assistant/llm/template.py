@@ -66,6 +66,7 @@ class ChatTemplate:
         `target` tokens remain, so that the next turns need not drop again. Raises `ModelError`
         PROMPT_TOO_LONG when the newest turn alone does not fit.
         """
+        messages = [self._read(message) for message in messages]
         whole = self._build(messages, 0)
         if len(whole.tokens) <= budget:
             return whole
@@ -82,6 +83,13 @@ class ChatTemplate:
         message = f"this message makes {len(layout.tokens)} tokens, the model can read {budget}"
         raise ModelError("PROMPT_TOO_LONG", f"{message}; shorten it or raise llm.context")
 
+    def _read(self, message: Message) -> Message:
+        """Return a message with its tokens, so that it is read once however many turns are left out."""
+        if message.token_ids:
+            return message
+        tokens = self._tokenizer.tokenize(message.content, control=False)
+        return msgspec.structs.replace(message, token_ids=tuple(tokens))
+
     def _build(self, messages: Sequence[Message], dropped: int) -> Layout:
         tokenizer = self._tokenizer
         tokens = [tokenizer.bos] if tokenizer.adds_bos else []
@@ -91,9 +99,7 @@ class ChatTemplate:
             if index is None:
                 tokens += tokenizer.tokenize(markup, control=True)
             else:
-                tokens += messages[index].token_ids or tokenizer.tokenize(
-                    messages[index].content, control=False
-                )
+                tokens += messages[index].token_ids
                 private = private or messages[index].role != "system"
             public = public if private else len(tokens)
         return Layout(tokens, public, dropped)
@@ -115,7 +121,14 @@ class ChatTemplate:
             return self._fill(marked)
         except jinja2.TemplateError:
             # Some templates (Gemma 2, Mistral) refuse a system message: it then leads the first turn.
+            return self._merged(marked)
+
+    def _merged(self, marked: list[dict[str, str]]) -> str:
+        try:
             return self._fill(_merge_system(marked))
+        except jinja2.TemplateError as error:
+            message = f"this model's template refuses messages in this order ({error}): let them alternate"
+            raise ModelError("MESSAGES_BAD", message) from error
 
     def _fill(self, marked: list[dict[str, str]]) -> str:
         # The token itself is put in front by `_build`; templates that print it would put it twice.

@@ -114,6 +114,7 @@ class Household:
         """End a person's running answers and erase what they said."""
         for session in await self._conversations.own_sessions(principal.id):
             await self._assistant.forget_session(session, principal)
+        await self._assistant.forget_programs(principal)
         await self._conversations.erase(principal.id)
 
     @allow("guest", "manage")

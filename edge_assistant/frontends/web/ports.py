@@ -22,3 +22,7 @@ class Assistant(Protocol):
     async def forget_session(self, session: str, principal: Principal) -> None:
         """Erase a session with everything cached of it; raises SESSION_NOT_FOUND."""
         ...
+
+    async def forget_programs(self, principal: Principal) -> None:
+        """End what a person asked; forget what is cached of their programs' conversations."""
+        ...

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from edge_assistant.errors import BusyError, EdgeError, ForbiddenError, StoreError, ThrottledError, UsageError
+from edge_assistant.frontends.web.openai_api_reply import error_body
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ STATUSES = {
     "MODEL_TOO_LARGE": 409,
     "METHOD_NOT_ALLOWED": 405,
     "RATE_LIMITED": 429,
+    "PROMPT_TOO_LONG": 400,
+    "SCHEMA_BAD": 400,
+    "MESSAGES_BAD": 400,
+    "EMBEDDER_MISSING": 404,
     "WEB_TOO_LARGE": 413,
     "WEB_NOT_JSON": 415,
     "STORE_FULL": 507,
@@ -47,12 +52,17 @@ def json_response(body: Any, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
 
 
-def error_response(error: EdgeError) -> web.Response:
-    """Return the response that tells a client about `error`."""
-    detail: dict[str, Any] = {"code": error.code, "message": error.message}
-    if error.retry_after is not None:
-        detail["retry_after"] = error.retry_after
-    response = json_response({"error": detail}, status_of(error))
+def error_response(error: EdgeError, path: str = "") -> web.Response:
+    """Return the response that tells a client about `error`; below `/v1` in OpenAI's shape."""
+    status = status_of(error)
+    if path.startswith("/v1/"):
+        body = error_body(error, status)
+    else:
+        detail: dict[str, Any] = {"code": error.code, "message": error.message}
+        if error.retry_after is not None:
+            detail["retry_after"] = error.retry_after
+        body = {"error": detail}
+    response = json_response(body, status)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return response
@@ -64,7 +74,8 @@ def status_of(error: EdgeError) -> int:
         return STATUSES[error.code]
     if error.code.endswith("NOT_FOUND"):
         return 404
-    return next((status for kind, status in KINDS if isinstance(error, kind)), 500)
+    whatever = 500 if error.retry_after is None else 503
+    return next((status for kind, status in KINDS if isinstance(error, kind)), whatever)
 
 
 def unexpected(error: Exception, where: str) -> EdgeError:
@@ -81,13 +92,13 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except EdgeError as error:
-        return error_response(error)
+        return error_response(error, request.path)
     except web.HTTPException as error:
-        return _reshape(error)
+        return _reshape(error, request.path)
     except ConnectionError:
         raise  # the client is gone, nobody reads an answer
     except Exception as error:  # noqa: BLE001 - the edge: a defect must not show its text
-        return error_response(unexpected(error, f"{request.method} {route_of(request)}"))
+        return error_response(unexpected(error, f"{request.method} {route_of(request)}"), request.path)
 
 
 def route_of(request: web.Request) -> str:
@@ -96,14 +107,14 @@ def route_of(request: web.Request) -> str:
     return resource.canonical if resource is not None else ""
 
 
-def _reshape(error: web.HTTPException) -> web.Response:
+def _reshape(error: web.HTTPException, path: str) -> web.Response:
     known = {
         404: EdgeError("NOT_FOUND", "there is nothing at this address"),
         405: EdgeError("METHOD_NOT_ALLOWED", "this address does not take that method"),
         413: EdgeError("WEB_TOO_LARGE", f"a request has at most {MAX_BODY_BYTES // 1024} KB"),
     }
     shown = known.get(error.status, UsageError("WEB_BAD_REQUEST", "the request can't be understood"))
-    response = error_response(shown)
+    response = error_response(shown, path)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response

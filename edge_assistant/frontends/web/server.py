@@ -18,6 +18,7 @@ from edge_assistant.frontends.web.history import History
 from edge_assistant.frontends.web.household import Household
 from edge_assistant.frontends.web.lan import Lan
 from edge_assistant.frontends.web.models import Models
+from edge_assistant.frontends.web.openai_api import OpenAI
 from edge_assistant.frontends.web.pages import STATIC, Pages
 from edge_assistant.frontends.web.pairing import Invitation, Inviter, PairingPages
 from edge_assistant.frontends.web.ports import Assistant
@@ -29,6 +30,7 @@ from edge_assistant.frontends.web.status import StatusPages
 from edge_assistant.frontends.web.ws import Limits, Sockets
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.memory.embedding import Embedder
 from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
 
@@ -49,6 +51,7 @@ class WebServer:
         model_status: Callable[[], ModelStatus],
         *,
         lan: Lan | None = None,
+        embedder: Embedder | None = None,
         tools: Tools,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         static: Path = STATIC,
@@ -65,6 +68,7 @@ class WebServer:
             self._sockets,
             Chat(assistant, limits.send_seconds),
             Sessions(assistant, conversations),
+            OpenAI(assistant, model_status, embedder, limits.send_seconds),
             History(conversations),
             Desk(tools),
             Models(tools),

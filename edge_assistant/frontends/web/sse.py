@@ -64,7 +64,7 @@ class Chat:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
         try:
-            async with _kept_alive(response, turn.id):
+            async with kept_alive(response, turn.id):
                 async for event in turn.events(after=after):
                     async with asyncio.timeout(self._send_seconds):
                         await response.write(as_sse(event))
@@ -97,7 +97,7 @@ async def _whole(turn: Turn, session: str) -> web.Response:
 
 
 @contextlib.asynccontextmanager
-async def _kept_alive(response: web.StreamResponse, turn_id: str) -> AsyncIterator[None]:
+async def kept_alive(response: web.StreamResponse, turn_id: str) -> AsyncIterator[None]:
     """Send a comment now and then, so that nothing between takes a long wait for a dead connection."""
 
     async def comment() -> None:

@@ -26,6 +26,7 @@ from edge_assistant.frontends.web.server import WebServer
 from edge_assistant.frontends.web.ws import Limits
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.memory.embedding import Embedder
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
@@ -193,6 +194,7 @@ async def serve(
         limits: Limits | None = None,
         answers: Assistant = assistant,
         names: Names | None = None,
+        embedder: Embedder | None = None,
         **settings: Any,
     ) -> Site:
         status = [ModelStatus(name="scripted", phase="ready", context=512)]
@@ -207,6 +209,7 @@ async def serve(
             lambda: status[0],
             lan=Lan(web, database, "Nabu", names=names and (lambda: names)) if web.lan else None,
             tools=tools,
+            embedder=embedder,
             limits=limits or Limits(),
             static=static,
         )
