@@ -30,6 +30,12 @@ def _silence(_level: int, _text: bytes, _data: Any) -> None:
     """Drop llama.cpp's own log: it writes hundreds of lines that help nobody at home."""
 
 
+def silence_llama() -> None:
+    """Stop llama.cpp's log, and let it die at once when it aborts, without a debugger for a backtrace."""
+    os.environ["GGML_NO_BACKTRACE"] = "1"
+    native.llama_log_set(_silence, None)
+
+
 class LlamaEngine:
     """A loaded GGUF model with a context of `cells` KV cells shared by `sequences` sequences.
 
@@ -38,9 +44,7 @@ class LlamaEngine:
     """
 
     def __init__(self, path: Path, *, cells: int, sequences: int, threads: int, gpu_layers: int) -> None:
-        # When llama.cpp aborts it must die at once, not start a debugger for a backtrace first.
-        os.environ["GGML_NO_BACKTRACE"] = "1"
-        native.llama_log_set(_silence, None)
+        silence_llama()
         native.llama_backend_init()
         model_params = native.llama_model_default_params()
         model_params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999

@@ -1,5 +1,5 @@
 """`bench llm`: how fast the model answers, and how several people share it."""
 
-from edge_assistant.bench.measurement import Measurement
+from edge_assistant.bench.llm import decode
 
-MEASUREMENTS: tuple[Measurement, ...] = ()
+MEASUREMENTS = (*decode.MEASUREMENTS,)
