@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from edge_assistant.assistant.assistant import Assistant
+from edge_assistant.assistant.request import Principal
 from edge_assistant.config import Config, Paths, secret
 from edge_assistant.errors import ModelError
 from edge_assistant.frontends.control import ControlSocket
@@ -72,13 +74,16 @@ async def run(config: Config, paths: Paths, greeter: Greeter) -> None:
     """Run the daemon until SIGTERM or SIGINT."""
     shutdown = Shutdown()
     with _signals(shutdown):
-        await serve(config, paths, greeter, shutdown, Notifier(), web=config.web.enabled)
+        await serve(config, paths, greeter, shutdown, Notifier(), daemon=True)
 
 
 async def serve(
-    config: Config, paths: Paths, greeter: Greeter, shutdown: Shutdown, notifier: Notifier, *, web: bool
+    config: Config, paths: Paths, greeter: Greeter, shutdown: Shutdown, notifier: Notifier, *, daemon: bool
 ) -> None:
-    """Start everything, say so, wait for `shutdown`, end everything."""
+    """Start everything, say so, wait for `shutdown`, end everything.
+
+    Without `daemon` only what one command needs: no page, no broker.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(StateLock(paths.lock))
         _make_private(paths.state)
@@ -92,7 +97,7 @@ async def serve(
         people = People(database)
         services = Services(preferences, ring, database, conversations, model, people=people)
         await _start_control(stack, paths, assistant, services)
-        if web:
+        if daemon and config.web.enabled:
             services.web = await _start_web(
                 stack,
                 assistant,
@@ -102,6 +107,8 @@ async def serve(
                 tools=_tools(stack, preferences, paths, services),
                 embedder=_embedder(stack, paths),
             )
+        if daemon and config.mqtt.enabled:
+            await _start_mqtt(stack, assistant, preferences, database)
         await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
         # Turns end before the sockets close, so that those who watch see how.
         stack.push_async_callback(assistant.close)
@@ -214,6 +221,31 @@ async def _start_web(
     await server.start()
     stack.push_async_callback(server.stop)
     return server
+
+
+async def _start_mqtt(
+    stack: AsyncExitStack, assistant: Assistant, preferences: Preferences, database: Database
+) -> None:
+    from edge_assistant.frontends.mqtt.frontend import MqttFrontend
+    from edge_assistant.frontends.mqtt.topics import Topics, device_of
+    from edge_assistant.mqtt.broker import parse_broker
+    from edge_assistant.mqtt.connection import Connection, Outgoing
+    from edge_assistant.mqtt.seen import SeenCommands
+
+    mqtt = preferences.config.mqtt
+    topics = Topics(mqtt.device or device_of(socket.gethostname()))
+    broker = parse_broker(
+        mqtt.url, username=mqtt.username, password=secret("mqtt_password"), ca_file=mqtt.ca_file,
+        certificate_file=mqtt.certificate_file, key_file=mqtt.key_file,
+    )  # fmt: skip
+    will = Outgoing(topic=topics["availability"], payload="offline", retain=True)
+    frontend = MqttFrontend(
+        Connection(broker, f"edge-assistant-{topics.device}", will), topics, assistant, preferences,
+        SeenCommands(database), principal=Principal(mqtt.user, "member"),
+        discovery_prefix=mqtt.discovery_prefix,
+    )  # fmt: skip
+    await frontend.start()
+    stack.push_async_callback(frontend.stop)
 
 
 async def _stop_model(model: OwnedModel, shutdown: Shutdown) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -76,6 +76,7 @@ class Assistant:
         self._lines: dict[_Line, list[Turn]] = {}
         self._tasks: dict[Turn, asyncio.Task[None]] = {}
         self._preparing: dict[_Line, asyncio.Task[None]] = {}
+        self._watchers: list[Callable[[Turn], None]] = []
         self._closing = False
         self._turn_seconds = 5.0
         """Running mean of what a turn takes, for hints when to come back."""
@@ -88,6 +89,14 @@ class Assistant:
     def active(self) -> int:
         """Turns that are answered or wait."""
         return len(self._tasks)
+
+    def watch_turns(self, watcher: Callable[[Turn], None]) -> None:
+        """Call `watcher` whenever a turn, whoever's, has begun or ended; it may not block or fail."""
+        self._watchers.append(watcher)
+
+    def running(self, principal: Principal) -> list[Turn]:
+        """Return the turns of a person that have not ended, the newest first."""
+        return [turn for turn in reversed(list(self._tasks)) if turn.principal.id == principal.id]
 
     async def start(self, request: Request) -> Turn:
         """Return the turn of `request` once its message is stored durably.
@@ -208,6 +217,7 @@ class Assistant:
         task = asyncio.create_task(answer.run(), name=f"turn-{turn.id}")
         self._tasks[turn] = task
         task.add_done_callback(lambda _: self._ended(turn, answer))
+        self._tell_watchers(turn)
         return turn
 
     def _answer(self, turn: Turn, request: Request, previous: Turn | None) -> Answer:
@@ -237,9 +247,14 @@ class Assistant:
     def _asked_by(self, principal: Principal) -> int:
         return sum(turn.principal.id == principal.id for turn in self._tasks)
 
+    def _tell_watchers(self, turn: Turn) -> None:
+        for watcher in self._watchers:
+            watcher(turn)
+
     def _ended(self, turn: Turn, answer: Answer) -> None:
         """Remember a finished turn for those who come back; forget a refused one."""
         del self._tasks[turn]
+        self._tell_watchers(turn)
         line = self._lines[turn.line]
         line.remove(turn)
         if not line:

@@ -65,7 +65,7 @@ def _live(
     async def live() -> None:
         shutdown = Shutdown()
         stop.set_result((asyncio.get_running_loop(), shutdown))
-        await serve(config, paths, _Greeter(started), shutdown, Notifier({}), web=False)
+        await serve(config, paths, _Greeter(started), shutdown, Notifier({}), daemon=False)
 
     try:
         asyncio.run(live())

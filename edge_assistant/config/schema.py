@@ -18,6 +18,9 @@ _PERSONA = r"^[a-z0-9_-]{1,40}\Z"
 _LANGUAGE = r"^[a-z]{2,3}(-[A-Z]{2})?\Z"
 _NAME = r"^[A-Za-z0-9_.:-]{1,64}\Z"
 _URL = r"^(https?://[^\s]+)?\Z"
+_BROKER = r"^mqtts?://[^\s/@]+/?\Z"
+_DEVICE = r"^(?!(cloud|fleet)\Z)[a-z0-9-]{0,40}\Z"
+_PREFIX = r"^[A-Za-z0-9_-]{0,64}\Z"
 
 PATTERNS = {
     _LINE: "one line of 1 to 40 characters",
@@ -25,6 +28,9 @@ PATTERNS = {
     _PERSONA: "a name of 1 to 40 small letters, digits, _ or -",
     _LANGUAGE: "a language such as `en` or `de-CH`",
     _NAME: "1 to 64 letters, digits or . _ : -",
+    _BROKER: "an address such as `mqtt://192.168.1.20` or `mqtts://broker.lan:8883`, without a user",
+    _DEVICE: "a name of up to 40 small letters, digits or -, but not `cloud` or `fleet`",
+    _PREFIX: "up to 64 letters, digits, _ or -",
     _URL: "an address such as `http://192.168.1.20:8000/v1`",
 }
 """What each pattern means, for error messages."""
@@ -188,11 +194,27 @@ class VoiceSettings(Section, frozen=True):
     """GPIO number of a switch that closes the microphone while it is on."""
 
 
-class Mqtt(Section, frozen=True):
+class MqttSettings(Section, frozen=True):
     """`[mqtt]`: the home's broker."""
 
     enabled: bool = False
-    """Not in this version."""
+    """Whether the device listens and answers on a broker, and is announced to Home Assistant."""
+    url: Annotated[str, msgspec.Meta(pattern=_BROKER, max_length=2048)] = "mqtt://127.0.0.1"
+    """Address of the broker; `mqtts://` is TLS."""
+    username: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    """Name at the broker; its password is the secret `mqtt_password`."""
+    device: Annotated[str, msgspec.Meta(pattern=_DEVICE)] = ""
+    """Name of this device in topics; empty takes it from the host's name."""
+    user: Annotated[str, msgspec.Meta(pattern=_NAME)] = "household"
+    """In whose name everybody on the broker asks."""
+    discovery_prefix: Annotated[str, msgspec.Meta(pattern=_PREFIX)] = "homeassistant"
+    """Where Home Assistant looks for devices; empty announces nothing."""
+    ca_file: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Authority that signs the broker's certificate; empty trusts the system's."""
+    certificate_file: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Own certificate, for brokers that ask for one."""
+    key_file: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Its key."""
 
 
 class Home(Section, frozen=True):
@@ -230,7 +252,7 @@ class Telemetry(Section, frozen=True):
     """Not in this version."""
 
 
-UNAVAILABLE = ("memory", "documents", "voice", "mqtt", "home", "cloud", "guard", "fleet", "telemetry")
+UNAVAILABLE = ("memory", "documents", "voice", "home", "cloud", "guard", "fleet", "telemetry")
 """Sections that this version knows by name only."""
 
 
@@ -244,7 +266,7 @@ class Config(Section, frozen=True):
     memory: Memory = Memory()
     documents: Documents = Documents()
     voice: VoiceSettings = VoiceSettings()
-    mqtt: Mqtt = Mqtt()
+    mqtt: MqttSettings = MqttSettings()
     home: Home = Home()
     cloud: Cloud = Cloud()
     guard: Guard = Guard()

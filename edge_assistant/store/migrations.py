@@ -222,6 +222,16 @@ def index_turn_words(connection: apsw.Connection) -> None:
     )
 
 
+def create_seen_commands(connection: apsw.Connection) -> None:
+    """7: names of commands that were carried out, kept for a day. Hashes of what the sender gave."""
+    connection.execute(
+        """
+        CREATE TABLE seen_commands(name TEXT PRIMARY KEY, at REAL NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE INDEX seen_commands_by_time ON seen_commands(at);
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -229,6 +239,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     create_people,
     create_index,
     index_turn_words,
+    create_seen_commands,
 )
 
 

@@ -87,7 +87,7 @@ async def _daemon(folder: Path) -> AsyncIterator[Services]:
     paths = Paths(state=folder / "state", models=folder / "models")
     async with asyncio.TaskGroup() as group:
         group.create_task(
-            serve(config, paths, captive, shutdown, Notifier({}), web=True), name="bench-daemon"
+            serve(config, paths, captive, shutdown, Notifier({}), daemon=True), name="bench-daemon"
         )
         await captive.ready.wait()
         try:

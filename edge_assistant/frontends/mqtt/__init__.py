@@ -1,0 +1,1 @@
+"""The assistant on the home's MQTT broker, and as a device of Home Assistant."""

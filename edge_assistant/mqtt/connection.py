@@ -1,0 +1,232 @@
+"""One connection to one broker that comes back by itself, forever.
+
+Made on paho-mqtt through aiomqtt, which lives as long as one connection; this one lives as long as
+the daemon. Sessions start clean: a command that waited at the broker while this device was away is
+too old to be carried out, and who must be heard keeps its message (`store/outbox.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
+
+import msgspec
+from aiomqtt import Client, Message, MqttError, ProtocolVersion, Will
+from aiomqtt.exceptions import MqttReentrantError
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from edge_assistant.errors import EdgeError
+from edge_assistant.mqtt.broker import Broker, tls_context
+from edge_assistant.workers.backoff import Backoff, RestartPolicy
+
+logger = logging.getLogger(__name__)
+
+QoS: TypeAlias = Literal[0, 1]
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+"""Larger messages are not looked at."""
+
+MAX_QUEUED = 20_000
+"""Messages that may wait to be looked at: a large house's retained discovery fits."""
+
+RECONNECT = RestartPolicy(first_seconds=0.5, longest_seconds=60.0, healthy_seconds=30.0)
+
+_KEEPALIVE_SECONDS = 30
+_TIMEOUT_SECONDS = 10.0
+
+
+class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it came."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    """Whether it was kept by the broker from before we subscribed."""
+    response_topic: str = ""
+    correlation: bytes = b""
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to send. `expiry_seconds` is how long a broker may keep it; 0 for ever."""
+
+    topic: str
+    payload: bytes | str
+    qos: QoS = 1
+    retain: bool = False
+    correlation: bytes = b""
+    response_topic: str = ""
+    expiry_seconds: int = 0
+
+
+class OfflineError(EdgeError):
+    """The broker can't be reached now; the message was not sent."""
+
+    def __init__(self) -> None:
+        super().__init__("MQTT_OFFLINE", "the MQTT broker can't be reached now; it is tried again")
+
+
+Handler = Callable[[Incoming], Awaitable[None]]
+Hook = Callable[[], Awaitable[None]]
+
+
+class Connection:
+    """A connection with its subscriptions; `run` it as a task for as long as it shall live."""
+
+    def __init__(self, broker: Broker, client_id: str, will: Outgoing | None = None) -> None:
+        self._broker = broker
+        self._client_id = client_id
+        self._will = will
+        self._handlers: list[tuple[str, Handler]] = []
+        self._hooks: list[Hook] = []
+        self._client: Client | None = None
+        """Set while connected and subscribed."""
+        self._backoff = Backoff(RECONNECT)
+        self.connects = 0
+        """How often it came up, for metrics."""
+        self.detail = "not connected yet"
+        """Why it is offline, in words; empty when it is online."""
+
+    @property
+    def online(self) -> bool:
+        """Whether messages can be sent now."""
+        return self._client is not None
+
+    @property
+    def address(self) -> str:
+        """Host and port of the broker."""
+        return self._broker.address
+
+    def subscribe(self, topic_filter: str, handler: Handler) -> None:
+        """Hand every message that matches to `handler`, one after the other; call before `run`.
+
+        A handler that fails is logged; it shall return soon, as all messages wait for it.
+        """
+        self._handlers.append((topic_filter, handler))
+
+    def when_online(self, hook: Hook) -> None:
+        """Call `hook` each time the connection is up and subscribed; call before `run`."""
+        self._hooks.append(hook)
+
+    async def run(self) -> None:
+        """Connect, and connect again with growing jittered pauses, until cancelled."""
+        while True:
+            began = time.monotonic()
+            try:
+                await self._live()
+            except (MqttError, MqttReentrantError, OSError, EdgeError, ValueError) as error:
+                self._lost(error)  # ValueError: paho refuses what no broker would take
+            await asyncio.sleep(self._backoff.after(time.monotonic() - began))
+
+    async def publish(self, message: Outgoing) -> None:
+        """Send a message; returns when the broker has it (QoS 1) or it is written (QoS 0).
+
+        Raises `OfflineError`. That a broker has it doesn't mean that it survives the broker.
+        """
+        client = self._client
+        if client is None:
+            raise OfflineError
+        try:
+            await client.publish(
+                message.topic, message.payload, message.qos, message.retain, properties=_properties(message)
+            )
+        except (MqttError, ValueError, OSError) as error:
+            logger.debug("publish failed: %s", type(error).__name__)
+            raise OfflineError from None
+
+    async def _live(self) -> None:
+        context = await asyncio.to_thread(tls_context, self._broker)
+        client = Client(
+            self._broker.host, self._broker.port, username=self._broker.username,
+            password=self._broker.password, identifier=self._client_id, protocol=ProtocolVersion.V5,
+            clean_start=True, keepalive=_KEEPALIVE_SECONDS, timeout=_TIMEOUT_SECONDS, tls_context=context,
+            will=_will(self._will), max_queued_incoming_messages=MAX_QUEUED, logger=_PAHO_LOGGER,
+        )  # fmt: skip
+        async with client:
+            if self._handlers:
+                await client.subscribe([(topic_filter, _options()) for topic_filter in self._filters()])
+            self._client = client
+            try:
+                await self._serve(client)
+            finally:
+                self._client = None
+
+    async def _serve(self, client: Client) -> None:
+        self.connects += 1
+        self.detail = ""
+        logger.info("connected to the MQTT broker at %s", self.address)
+        hooks = asyncio.create_task(self._call_hooks(), name="mqtt-hooks")
+        try:
+            async for message in client.messages:
+                await self._hand_on(message)
+        finally:
+            hooks.cancel()
+            await asyncio.wait([hooks])
+
+    async def _call_hooks(self) -> None:
+        for hook in self._hooks:
+            try:
+                await hook()
+            except EdgeError as error:
+                logger.info("after connecting: %s", error.code)
+            except Exception:  # one part that fails must not hold up the others
+                logger.exception("after connecting")
+
+    async def _hand_on(self, message: Message) -> None:
+        payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            logger.warning("ignored a message of %d bytes", len(payload))
+            return
+        properties = message.properties
+        incoming = Incoming(
+            topic=str(message.topic),
+            payload=payload,
+            retain=message.retain,
+            response_topic=getattr(properties, "ResponseTopic", ""),
+            correlation=getattr(properties, "CorrelationData", b""),
+        )
+        for topic_filter, handler in self._handlers:
+            if message.topic.matches(topic_filter):
+                try:
+                    await handler(incoming)
+                except Exception:  # what one message does must not end the connection
+                    logger.exception("a message was not handled")
+
+    def _filters(self) -> list[str]:
+        return list(dict.fromkeys(topic_filter for topic_filter, _ in self._handlers))
+
+    def _lost(self, error: Exception) -> None:
+        first = not self.detail
+        self.detail = f"can't reach the broker at {self.address}: {error}"
+        logger.log(logging.WARNING if first else logging.DEBUG, "MQTT: %s", self.detail)
+
+
+_PAHO_LOGGER = logging.getLogger("edge_assistant.mqtt.paho")
+_PAHO_LOGGER.setLevel(logging.WARNING)  # below, paho logs topics of every message
+
+
+def _options() -> SubscribeOptions:
+    return SubscribeOptions(qos=1, noLocal=True)
+
+
+def _will(message: Outgoing | None) -> Will | None:
+    if message is None:
+        return None
+    return Will(message.topic, message.payload, message.qos, message.retain)
+
+
+def _properties(message: Outgoing) -> Properties | None:
+    if not (message.correlation or message.response_topic or message.expiry_seconds):
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if message.correlation:
+        properties.CorrelationData = message.correlation
+    if message.response_topic:
+        properties.ResponseTopic = message.response_topic
+    if message.expiry_seconds:
+        properties.MessageExpiryInterval = message.expiry_seconds
+    return properties

@@ -1,0 +1,139 @@
+"""The connection on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from edge_assistant.mqtt.connection import MAX_PAYLOAD_BYTES, Connection, Incoming, OfflineError, Outgoing
+
+
+async def until(holds, seconds=20.0):
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def running(*connections):
+    tasks = [asyncio.create_task(each.run()) for each in connections]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Inbox:
+    def __init__(self):
+        self.messages: list[Incoming] = []
+
+    async def __call__(self, message):
+        self.messages.append(message)
+
+    @property
+    def texts(self):
+        return [message.payload.decode() for message in self.messages]
+
+
+async def test_messages_come_with_their_v5_properties(mosquitto):
+    inbox = Inbox()
+    one, two = Connection(mosquitto.broker, "one"), Connection(mosquitto.broker, "two")
+    one.subscribe("a/+/c", inbox)
+    async with running(one, two):
+        await until(lambda: one.online and two.online)
+        await two.publish(Outgoing(topic="a/b/c", payload="hi", response_topic="r", correlation=b"\x00\x01"))
+        await two.publish(Outgoing(topic="a/b", payload="not for it"))
+        await until(lambda: inbox.messages)
+    message = inbox.messages[0]
+    assert (message.topic, message.payload, message.retain) == ("a/b/c", b"hi", False)
+    assert (message.response_topic, message.correlation) == ("r", b"\x00\x01")
+
+
+async def test_it_comes_back_subscribed_after_the_broker_was_killed(mosquitto):
+    inbox, greetings = Inbox(), []
+
+    async def greet():
+        greetings.append(1)
+
+    one, two = Connection(mosquitto.broker, "one"), Connection(mosquitto.broker, "two")
+    one.subscribe("t", inbox)
+    one.when_online(greet)
+    async with running(one, two):
+        await until(lambda: one.online and two.online)
+        mosquitto.kill()
+        await until(lambda: not one.online and not two.online)
+        await until(lambda: "can't reach" in one.detail)
+        with pytest.raises(OfflineError):
+            await two.publish(Outgoing(topic="t", payload="lost"))
+        mosquitto.start()
+        await until(lambda: one.online and two.online)
+        await two.publish(Outgoing(topic="t", payload="found"))
+        await until(lambda: inbox.messages)
+    assert inbox.texts == ["found"]
+    assert (one.connects, len(greetings), one.detail) == (2, 2, "")
+
+
+async def test_the_broker_tells_of_a_death_but_not_of_an_orderly_end(mosquitto):
+    inbox = Inbox()
+    watcher = Connection(mosquitto.broker, "watcher")
+    watcher.subscribe("gone", inbox)
+    async with running(watcher):
+        await until(lambda: watcher.online)
+        will = Outgoing(topic="gone", payload="offline", retain=True)
+        mortal = Connection(mosquitto.broker, "mortal", will=will)
+        async with running(mortal):
+            await until(lambda: mortal.online)
+            # A second client of the same name throws the first out, as a broken line would.
+            usurper = Connection(mosquitto.broker, "mortal")
+            async with running(usurper):
+                await until(lambda: inbox.messages)
+    assert inbox.texts[0] == "offline"
+
+
+async def test_one_message_too_large_or_not_handled_costs_no_other(mosquitto):
+    inbox = Inbox()
+
+    async def fragile(message):
+        if message.payload == b"bad":
+            raise RuntimeError("broken")
+        await inbox(message)
+
+    one, two = Connection(mosquitto.broker, "one"), Connection(mosquitto.broker, "two")
+    one.subscribe("t", fragile)
+    async with running(one, two):
+        await until(lambda: one.online and two.online)
+        for payload in ("bad", "x" * (MAX_PAYLOAD_BYTES + 1), "good"):
+            await two.publish(Outgoing(topic="t", payload=payload))
+        await until(lambda: inbox.messages)
+    assert inbox.texts == ["good"]
+
+
+async def test_ten_thousand_retained_messages_at_connect_all_arrive_and_are_told_apart(mosquitto):
+    writer = Connection(mosquitto.broker, "writer")
+    async with running(writer):
+        await until(lambda: writer.online)
+        for number in range(10_000):
+            await writer.publish(Outgoing(topic=f"many/{number}", payload="x" * 200, qos=0, retain=True))
+    inbox, reader = Inbox(), Connection(mosquitto.broker, "reader")
+    reader.subscribe("many/#", inbox)
+    async with running(reader):
+        await until(lambda: len(inbox.messages) == 10_000, 60)
+    assert all(message.retain for message in inbox.messages)
+
+
+async def test_a_wrong_password_is_said_and_tried_again_forever(tmp_path):
+    from tests.mosquitto import Mosquitto
+
+    closed = Mosquitto(tmp_path, "allow_anonymous false").start()
+    try:
+        connection = Connection(closed.broker, "stranger")
+        async with running(connection):
+            await until(lambda: "can't reach" in connection.detail)
+            assert not connection.online
+            assert "uthori" in connection.detail
+    finally:
+        closed.kill()
