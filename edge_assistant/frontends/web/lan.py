@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from edge_assistant.config.schema import WebSettings
 from edge_assistant.errors import StoreError
 from edge_assistant.frontends.web.addresses import Names, own_names
 from edge_assistant.frontends.web.certificates import Certificates
+from edge_assistant.frontends.web.entrance import Entrance
 from edge_assistant.store.database import Database
 
 if TYPE_CHECKING:
@@ -60,21 +59,21 @@ class Lan:
         self.problem = ""
         """Why the house can't reach the page; empty when it can."""
         self._port = 0
-        self._site: web.TCPSite | None = None
+        self._listener: asyncio.Server | None = None
         self._announcement: Announcement | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """Where the house reaches the page now; empty when it doesn't."""
-        return self._url(reachable(self._settings.tls_host.strip("[]"), self.names)) if self._site else ""
+        return self._url(reachable(self._settings.tls_host.strip("[]"), self.names)) if self._listener else ""
 
     @property
     def name_url(self) -> str:
         """The same under the name that is announced, for those who find names in the house."""
-        return self._url(f"{self.names.hosts[0]}.local") if self._site else ""
+        return self._url(f"{self.names.hosts[0]}.local") if self._listener else ""
 
-    async def start(self, runner: web.AppRunner) -> None:
+    async def start(self, entrance: Entrance) -> None:
         """Listen; a failure is kept in `problem`."""
         try:
             await self.certificates.refresh()
@@ -82,15 +81,14 @@ class Lan:
             self._prevented(f"no certificate: {error}")
             return
         host, port = self._settings.tls_host.strip("[]"), self._settings.tls_port
-        site = web.TCPSite(runner, host, port, ssl_context=self.certificates.context)
         try:
-            await site.start()
+            self._listener = await entrance.listen(host, port, self.certificates.context)
         except OSError as error:
             self._prevented(
                 f"can't listen on {host} port {port}: {error.strerror or error}; set web.tls_port"
             )
             return
-        self._site, self._port = site, runner.addresses[-1][1]
+        self._port = self._listener.sockets[-1].getsockname()[1]
         logger.info("web chat for the house at %s", self.url)
         self._keeper = asyncio.create_task(self._keep(), name="web-lan")
 
@@ -105,9 +103,9 @@ class Lan:
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._announcement is not None:
             await self._announcement.stop()
-        if self._site is not None:
-            await self._site.stop()
-        self._site = self._keeper = self._announcement = None
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = self._keeper = self._announcement = None
 
     async def _keep(self) -> None:
         """Announce, then follow new addresses and renew the certificate until cancelled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import traceback
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 512 * 1024
 
+BODY_SECONDS = 30.0
+"""What a whole body of that size may take: 17 KB/s."""
+
 STATUSES = {
     "MODEL_UNKNOWN": 404,
     "MODEL_MISSING": 409,
@@ -33,6 +37,7 @@ STATUSES = {
     "MESSAGES_BAD": 400,
     "EMBEDDER_MISSING": 404,
     "WEB_TOO_LARGE": 413,
+    "WEB_TOO_SLOW": 408,
     "WEB_NOT_JSON": 415,
     "STORE_FULL": 507,
 }
@@ -126,7 +131,11 @@ async def read_json(request: web.Request, kind: type[T]) -> T:
         raise UsageError("WEB_NOT_JSON", "send the body as `Content-Type: application/json`")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UsageError("WEB_NOT_JSON", "send the body uncompressed")
-    body = await request.read()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        raise EdgeError("WEB_TOO_SLOW", "the request came too slowly: send it again") from None
     try:
         body.decode()  # msgspec skips the values of unknown keys without looking at their bytes
         return msgspec.json.decode(body, type=kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from edge_assistant.errors import ConfigError
 from edge_assistant.frontends.web.access import Rule, rule_of
 from edge_assistant.frontends.web.auth import Doorkeeper
 from edge_assistant.frontends.web.desk import Desk, Tools
+from edge_assistant.frontends.web.entrance import Entrance
 from edge_assistant.frontends.web.history import History
 from edge_assistant.frontends.web.household import Household
 from edge_assistant.frontends.web.lan import Lan
@@ -35,8 +37,6 @@ from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
 
 logger = logging.getLogger(__name__)
-
-KEEP_ALIVE_SECONDS = 75.0
 
 
 class WebServer:
@@ -60,6 +60,7 @@ class WebServer:
         self._people = people
         self._lan = lan
         self._inviter = Inviter(people.pairings, lan)
+        self._limits = limits
         self._sockets = Sockets(assistant, limits)
         self._doorkeeper = Doorkeeper(people.devices, people.pairings, people.users, self._sockets.close)
         self._parts = (
@@ -76,9 +77,10 @@ class WebServer:
             PairingPages(self._inviter, people.pairings, lan),
             StatusPages(tools.preferences, model_status, self._sockets.__len__),
         )
+        self._entrance = Entrance(limits.connections)
         self._gate = Gate(settings.host, settings.allowed_hosts, lan)
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._listener: asyncio.Server | None = None
         self.url = ""
         """Where the page is, without a slash at the end; empty until started."""
 
@@ -88,22 +90,23 @@ class WebServer:
             self._application(),
             access_log=None,
             auto_decompress=False,  # a compressed body is refused, so it can't be a bomb
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            keepalive_timeout=self._limits.silent_seconds,
             shutdown_timeout=1.0,
         )
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, self._host, self._port)
+        assert self._runner.server is not None
+        self._entrance.serve(self._runner.server)
         try:
-            await self._site.start()
+            self._listener = await self._entrance.listen(self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
             raise _cannot_listen(error, self._host, self._port) from None
-        port = self._runner.addresses[0][1]
+        port = self._listener.sockets[0].getsockname()[1]
         self.url = f"http://[{self._host}]:{port}" if ":" in self._host else f"http://{self._host}:{port}"
         self._inviter.local_url = self.url
         logger.info("web chat at %s", self.url)
         if self._lan is not None:
-            await self._lan.start(self._runner)
+            await self._lan.start(self._entrance)
         return self.url
 
     async def invite(self, user_id: str) -> Invitation:
@@ -135,18 +138,18 @@ class WebServer:
 
     async def stop(self) -> None:
         """Stop listening and close every connection within four seconds; running turns go on."""
-        if self._runner is None or self._site is None:
+        if self._runner is None or self._listener is None:
             return
-        await self._site.stop()
+        self._listener.close()
         if self._lan is not None:
             await self._lan.stop_listening()
         await self._sockets.close("the assistant is stopping")
         await self._runner.cleanup()
-        self._runner = self._site = None
+        self._runner = self._listener = None
 
     def _application(self) -> web.Application:
         application = web.Application(
-            middlewares=[errors_as_json, self._gate.check, self._doorkeeper.check],
+            middlewares=[self._entrance.attend, errors_as_json, self._gate.check, self._doorkeeper.check],
             client_max_size=MAX_BODY_BYTES,
         )
         application.on_response_prepare.append(add_headers)

@@ -50,8 +50,12 @@ WRITE_SECONDS = 0.3
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one server gives to its sockets."""
+    """How much one server gives to those who come."""
 
+    connections: int = 512
+    """Connections of all kinds; descriptors are usually limited to 1,024."""
+    silent_seconds: float = 30.0
+    """A connection without a request for so long is closed, also when it has sent half of one."""
     sockets: int = 256
     turns_per_socket: int = 16
     heartbeat_seconds: float = 30.0
