@@ -8,11 +8,11 @@ need, are derived from the key: they tell a wrong key from a damaged file before
 from __future__ import annotations
 
 import hmac
+import importlib.util
 import os
 from pathlib import Path
 
 import apsw
-import sqlite_vec
 
 from edge_assistant.errors import StoreError
 from edge_assistant.store.failure import damaged
@@ -73,9 +73,17 @@ def load_vectors(connection: apsw.Connection) -> None:
     """Give `connection` the functions and tables of sqlite-vec; no other extension can be loaded later."""
     connection.enable_load_extension(True)
     try:
-        connection.load_extension(sqlite_vec.loadable_path())
+        connection.load_extension(_sqlite_vec())
     finally:
         connection.enable_load_extension(False)
+
+
+def _sqlite_vec() -> str:
+    """Return where the extension lies; its Python package is not imported, as that loads numpy."""
+    spec = importlib.util.find_spec("sqlite_vec")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return str(Path(spec.submodule_search_locations[0]) / "vec0")
 
 
 def open_checked(path: Path, key: bytes) -> apsw.Connection:

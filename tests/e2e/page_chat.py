@@ -36,7 +36,7 @@ class ChatPage:
     def assert_clean(self) -> None:
         """Fail when something went wrong that nobody would have seen."""
         unexpected = [each for each in self.errors if not (self.expected and self.expected.search(each))]
-        assert not unexpected
+        assert not unexpected, unexpected
         assert len(self.hosts - {""}) <= 1, f"requests to several hosts: {self.hosts}"
 
     def open(self, link: str) -> ChatPage:
