@@ -13,11 +13,13 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
 
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.request import Principal
@@ -35,6 +37,7 @@ from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
 
 if TYPE_CHECKING:
+    from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.frontends.web.desk import Tools
     from edge_assistant.memory.embedding import Embedder
 
@@ -96,6 +99,8 @@ async def serve(
         preferences = _keep_preferences(config, paths, assistant, model)
         people = People(database)
         services = Services(preferences, ring, database, conversations, model, people=people)
+        if daemon and config.voice.enabled:
+            services.voice = await _start_voice(stack, config, paths, assistant)
         await _start_control(stack, paths, assistant, services)
         if daemon and config.web.enabled:
             services.web = await _start_web(
@@ -106,6 +111,7 @@ async def serve(
                 conversations=conversations,
                 tools=_tools(stack, preferences, paths, services),
                 embedder=_embedder(stack, paths),
+                voice=services.voice_report,
             )
         if daemon and config.mqtt.enabled:
             await _start_mqtt(stack, assistant, preferences, database)
@@ -163,6 +169,21 @@ def _keep_preferences(
     return preferences
 
 
+async def _start_voice(stack: AsyncExitStack, config: Config, paths: Paths, assistant: Assistant) -> Voice:
+    """Begin to start ears and mouth; what keeps them from working is told by their status."""
+    from edge_assistant.frontends.voice.voice import Voice
+    from edge_assistant.speech.client import SpeechClient
+    from edge_assistant.speech.settings import speech_settings
+
+    speech = SpeechClient(speech_settings(config, paths.models))
+    stack.push_async_callback(speech.stop)
+    voice = Voice(config.voice, assistant, speech, language=config.assistant.language)
+    stack.push_async_callback(voice.stop)
+    await voice.start()
+    await speech.start()
+    return voice
+
+
 async def _start_control(
     stack: AsyncExitStack, paths: Paths, assistant: Assistant, services: Services
 ) -> None:
@@ -203,6 +224,7 @@ async def _start_web(
     conversations: Conversations,
     tools: Tools,
     embedder: Embedder | None,
+    voice: Callable[[], msgspec.Struct | None],
 ) -> Web:
     from edge_assistant.frontends.web.lan import Lan
     from edge_assistant.frontends.web.server import WebServer
@@ -217,6 +239,7 @@ async def _start_web(
         lan=Lan(config.web, database, config.assistant.name) if config.web.lan else None,
         tools=tools,
         embedder=embedder,
+        voice_report=voice,
     )
     await server.start()
     stack.push_async_callback(server.stop)

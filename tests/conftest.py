@@ -13,6 +13,8 @@ from edge_assistant.config import Paths, load_paths
 from edge_assistant.errors import ModelError
 from tests.daemon import Daemon
 
+pytest_plugins = ("tests.hearing",)
+
 STARTER = "smollm2-135m-instruct-q4_1"
 
 

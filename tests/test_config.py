@@ -121,7 +121,7 @@ def test_any_value_in_the_environment_is_taken_or_refused_by_name(key, value):
         ("[mqtt]\npassword = 'x'", "CONFIG_SECRET_IN_FILE", "credential mqtt_password"),
         ("token = 'x'", "CONFIG_SECRET_IN_FILE", "token"),
         ("[llm]\nurl = 'http://me:pw@host/v1'", "CONFIG_SECRET_IN_FILE", "llm_api_key"),
-        ("[voice]\nenabled = true", "CONFIG_NOT_AVAILABLE", "voice.enabled = false"),
+        ("[fleet]\nenabled = true", "CONFIG_NOT_AVAILABLE", "fleet.enabled = false"),
         ('"a\\nb" = 1', "CONFIG_UNKNOWN_KEY", "known here"),
         ("= 1", "CONFIG_UNREADABLE", "not valid TOML"),
         (b"\xff", "CONFIG_UNREADABLE", "UTF-8"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 import msgspec
 
 from edge_assistant.cli.connection import connect
 from edge_assistant.config import Config, Paths, load_config, load_paths
 from edge_assistant.errors import ConfigError, EdgeError
-from edge_assistant.ops.doctor import Finding, examine
+from edge_assistant.ops.doctor import Finding, VoiceHealth, examine
 
 MARKS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Print every finding; exit code 1 when one failed."""
     paths = load_paths()
     configuration, config = _configuration(args)
-    findings = [configuration, *examine(config, paths, *_daemon(paths))]
+    findings = [configuration, *examine(config, paths, **_daemon(paths))]
     healthy = all(finding.outcome != "failed" for finding in findings)
     if args.json:
         print(msgspec.json.encode({"healthy": healthy, "findings": findings}).decode())
@@ -44,19 +45,23 @@ def _configuration(args: argparse.Namespace) -> tuple[Finding, Config]:
     return Finding(name="configuration", outcome="ok", detail=f"persona {config.assistant.persona}"), config
 
 
-def _daemon(paths: Paths) -> tuple[str | None, str]:
-    """Return where the running daemon serves the page (None when none runs), and what the house misses."""
+def _daemon(paths: Paths) -> dict[str, Any]:
+    """Return what the running daemon says of itself; nothing when none runs."""
     try:
         connection = connect(paths.control_socket)
         if connection is None:
-            return None, ""
+            return {}
         try:
             status = connection.order(type="status")
-            return str(status["url"]), str(status["house_problem"])
+            return {
+                "daemon_url": status["url"],
+                "house_problem": status["house_problem"],
+                "voice": msgspec.convert(status["voice"], VoiceHealth | None),
+            }
         finally:
             connection.close()
     except EdgeError:
-        return None, ""
+        return {}
 
 
 def _print(finding: Finding) -> None:

@@ -252,7 +252,7 @@ class Telemetry(Section, frozen=True):
     """Not in this version."""
 
 
-UNAVAILABLE = ("memory", "documents", "voice", "home", "cloud", "guard", "fleet", "telemetry")
+UNAVAILABLE = ("memory", "documents", "home", "cloud", "guard", "fleet", "telemetry")
 """Sections that this version knows by name only."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import shutil
 import socket
@@ -24,6 +25,9 @@ Outcome = Literal["ok", "warning", "failed"]
 
 LEAST_PYTHON = (3, 11)
 LEAST_DISK_MB = 500
+VOICE_LIBRARIES = ("pyaudio", "pymicro_wakeword", "faster_whisper", "piper", "rapidfuzz", "soxr")
+"""What the extra `voice` brings and the default engines need."""
+
 HOT_CELSIUS = 80.0
 """Raspberry Pi boards slow down from 80 °C on (Raspberry Pi documentation, frequency management)."""
 
@@ -54,16 +58,31 @@ class Patient(msgspec.Struct, frozen=True):
     """Where the running daemon serves the page (may be empty); None when no daemon runs."""
     house_problem: str = ""
     """Why the house can't reach the running daemon; empty when it can, or shouldn't."""
+    voice: VoiceHealth | None = None
+    """How its voice is; None when no daemon runs, or it has none."""
+
+
+class VoiceHealth(msgspec.Struct, frozen=True):
+    """What the running daemon says of ears and mouth."""
+
+    phase: str
+    problems: tuple[str, ...]
+    near_misses: int
+    muted: bool
 
 
 Check = Callable[[Patient], Finding]
 
 
 def examine(
-    config: Config, paths: Paths, daemon_url: str | None = None, house_problem: str = ""
+    config: Config,
+    paths: Paths,
+    daemon_url: str | None = None,
+    house_problem: str = "",
+    voice: VoiceHealth | None = None,
 ) -> list[Finding]:
     """Do every check; one that breaks is itself a finding."""
-    patient = Patient(config, paths, read_hardware(paths.state), daemon_url, house_problem)
+    patient = Patient(config, paths, read_hardware(paths.state), daemon_url, house_problem, voice)
     return [_careful(check, patient) for check in CHECKS]
 
 
@@ -206,6 +225,34 @@ def check_secrets(patient: Patient) -> Finding:
     return _ok("secrets", "none missing")
 
 
+def check_voice(patient: Patient) -> Finding:
+    """Check that it can hear and speak, if it should."""
+    if not patient.config.voice.enabled:
+        return _ok("voice", "off (voice.enabled)")
+    health = patient.voice
+    if health is None:
+        return _check_voice_parts(patient)
+    misses = f"the wake word was nearly heard {health.near_misses} times"
+    detail = "; ".join((health.phase, *health.problems, misses))
+    if health.phase == "error":
+        return _failed("voice", detail, "`edge-assistant listen` shows devices and level; see docs/voice.md")
+    if health.problems:
+        return _warning("voice", detail, "mend what is named, or take it out of voice.stt and voice.tts")
+    return _ok("voice", detail)
+
+
+def _check_voice_parts(patient: Patient) -> Finding:
+    """Check without a running daemon that libraries and models are there."""
+    voice = patient.config.voice
+    if missing := [name for name in VOICE_LIBRARIES if importlib.util.find_spec(name) is None]:
+        return _failed("voice", f"without {', '.join(missing)}", "make run VOICE=1, or install `[voice]`")
+    wanted = {"whisper": (voice.stt, voice.stt_model), "piper": (voice.tts, voice.voice)}
+    for engine, (engines, model) in wanted.items():
+        if engine in engines and not is_path(model):
+            find_model(model, patient.paths.models)
+    return _ok("voice", "libraries and models are there; run the assistant to check the devices")
+
+
 def check_programs(patient: Patient) -> Finding:
     """Check that the programs are there which build the engine."""
     del patient
@@ -229,6 +276,7 @@ CHECKS: tuple[Check, ...] = (
     check_clock,
     check_port,
     check_house,
+    check_voice,
     check_programs,
 )
 

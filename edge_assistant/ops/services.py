@@ -40,6 +40,17 @@ class Status(msgspec.Struct, frozen=True, tag="status", tag_field="type", kw_onl
     house_problem: str
     """Why it doesn't, although it should; else empty."""
     model: ModelStatus
+    voice: msgspec.Struct | None
+    """How ears and mouth are; None when `voice.enabled` is off."""
+
+
+class Voice(Protocol):
+    """What is needed of the voice."""
+
+    @property
+    def report(self) -> msgspec.Struct:
+        """How ears and mouth are, with all that does not work."""
+        ...
 
 
 class Web(Protocol):
@@ -80,6 +91,8 @@ class Services:
     ) -> None:
         self.web: Web | None = None
         """Set when the page is served."""
+        self.voice: Voice | None = None
+        """Set when the device listens and speaks."""
         self._preferences = preferences
         self._keys = keys
         self.database = database
@@ -106,7 +119,12 @@ class Services:
             house_url=house_url,
             house_problem=house_problem,
             model=self._model.status,
+            voice=self.voice_report(),
         )
+
+    def voice_report(self) -> msgspec.Struct | None:
+        """Return how ears and mouth are; None when the device has none."""
+        return self.voice.report if self.voice else None
 
     async def link(self) -> str:
         """Return a one-time sign-in link, a secret; raises WEB_DISABLED."""

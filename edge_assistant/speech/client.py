@@ -18,6 +18,7 @@ from edge_assistant.speech.wire import (
     EngineChanged,
     EngineState,
     Event,
+    Failed,
     JobFailed,
     JobSound,
     JobTranscript,
@@ -269,6 +270,8 @@ class SpeechClient:
             self._ready = None
             self._devices.clear()
             self._end_everything()
+        if state.phase in {"restarting", "failed"}:
+            self._publish(Failed(code=_DIED, message=f"ears and mouth are being restarted: {state.detail}"))
 
     def _end_everything(self) -> None:
         message = "the process that hears and speaks ended"

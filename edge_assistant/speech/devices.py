@@ -132,7 +132,14 @@ class Devices:
             return library
         if library is None or not any(stream.is_open for stream in self._streams):
             # Only a fresh PortAudio sees devices that came meanwhile.
-            library = _fresh(library)
+            if library is not None:
+                library.terminate()
+            try:
+                library = open_library()
+            except SpeechError as error:
+                for stream in due:
+                    stream.lose(error.message, now)
+                return None
         for stream in due:
             stream.open(library, now)
         return library
@@ -168,7 +175,7 @@ class _Stream:
             return
         if reason := self._loss(now):
             self.close()
-            self._lost(reason, now)
+            self.lose(reason, now)
         elif not self._needed(now):
             self.close()
             self._change("closed")
@@ -181,7 +188,7 @@ class _Stream:
             device = choose(list_devices(library), self.direction, self._wanted)
             self._open(library, device)
         except (OSError, ValueError, SpeechError) as error:
-            self._lost(_reason(error), now)
+            self.lose(_reason(error), now)
             return
         self._tries = 0
         self._change("open")
@@ -203,7 +210,8 @@ class _Stream:
     def _open(self, library: Any, device: Device) -> None:
         raise NotImplementedError
 
-    def _lost(self, reason: str, now: float) -> None:
+    def lose(self, reason: str, now: float) -> None:
+        """Take that it can't be used now; it is tried again with growing waits."""
         self._next_try = now + _RETRY_SECONDS[min(self._tries, len(_RETRY_SECONDS) - 1)]
         self._tries += 1
         self._change("lost", reason)
@@ -412,16 +420,6 @@ def _server_names() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return [done.stdout.strip()]
-
-
-def _fresh(library: Any) -> Any:
-    if library is not None:
-        library.terminate()
-    try:
-        return open_library()
-    except SpeechError:
-        logger.exception("no sound at all")
-        return None
 
 
 def _reason(error: Exception) -> str:

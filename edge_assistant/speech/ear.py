@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edge_assistant.errors import EdgeError
 from edge_assistant.speech.endpoint import EndpointSettings
 from edge_assistant.speech.pace import Pace
 from edge_assistant.speech.protocol import (
@@ -38,7 +37,6 @@ from edge_assistant.speech.wire import (
     Event,
     Level,
     Listen,
-    ListeningEnded,
     SpeechSettings,
     WakeHeard,
     WakeMissed,
@@ -319,8 +317,3 @@ class Ear:
 
 def _decibel(value: float) -> float:
     return round(max(_QUIET_DB, 20 * float(np.log10(max(value, 1e-9)))), 1)
-
-
-def refuse(order: Listen, error: EdgeError) -> ListeningEnded:
-    """Return the end of an utterance that can't even begin."""
-    return ListeningEnded(utterance=order.utterance, outcome="failed", code=error.code, message=error.message)

@@ -426,7 +426,7 @@ class JobFailed(msgspec.Struct, frozen=True, tag="job.failed", kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed", kw_only=True):
-    """Something that belongs to no utterance, saying or job went wrong."""
+    """Something that belongs to no utterance, saying or job went wrong; the client tells a dead worker so."""
 
     code: str
     message: str

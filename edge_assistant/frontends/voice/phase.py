@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from edge_assistant.speech.wire import DeviceChanged, EngineState
+
 VoicePhase = Literal["idle", "listening", "thinking", "speaking", "muted", "error"]
 
 
@@ -35,6 +37,23 @@ class VoiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Times that something nearly was the wake word, the second look included."""
     timings: VoiceTimings | None = None
     """None before the first exchange."""
+
+
+class VoiceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about ears and mouth, for the status page and `doctor`."""
+
+    phase: VoicePhase
+    detail: str
+    muted: bool
+    near_misses: int
+    timings: VoiceTimings | None
+    problems: tuple[str, ...]
+    """What does not work although it should, each with what to do."""
+    engines: tuple[EngineState, ...]
+    input: DeviceChanged | None
+    output: DeviceChanged | None
+    rss_bytes: int
+    """Resident memory of the worker; the daemon itself loads no engine."""
 
 
 PhaseListener = Callable[[VoiceStatus], None]

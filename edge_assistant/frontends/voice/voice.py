@@ -17,7 +17,14 @@ from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.config.schema import VoiceSettings
 from edge_assistant.errors import EdgeError
 from edge_assistant.frontends.voice.exchange import Assistant, Exchange
-from edge_assistant.frontends.voice.phase import PhaseListener, VoicePhase, VoiceStatus, VoiceTimings
+from edge_assistant.frontends.voice.health import Health, report
+from edge_assistant.frontends.voice.phase import (
+    PhaseListener,
+    VoicePhase,
+    VoiceReport,
+    VoiceStatus,
+    VoiceTimings,
+)
 from edge_assistant.frontends.voice.saying import SayingEvent
 from edge_assistant.people.person import HOUSEHOLD_ID
 from edge_assistant.speech.bargein import BargeIn, BargeInSettings, Move
@@ -29,7 +36,9 @@ from edge_assistant.speech.wire import (
     Command,
     DeviceChanged,
     EndListening,
+    EngineChanged,
     Event,
+    Failed,
     Listen,
     ListeningBegan,
     ListeningEnded,
@@ -81,8 +90,7 @@ class Voice:
         self._barge_in: BargeIn | None = None
         """Set while an answer is spoken."""
         self._muted = False
-        self._fault = ""
-        """Why nothing can be heard or said, in words; empty when it can."""
+        self._health = Health()
         self._near_misses = 0
         self._timings: VoiceTimings | None = None
         self._session = ""
@@ -101,16 +109,21 @@ class Voice:
         """What it is doing now."""
         return VoiceStatus(
             phase=self._phase,
-            detail=self._fault,
+            detail=self._health.fault,
             muted=self._muted,
             near_misses=self._near_misses,
             timings=self._timings,
         )
 
     @property
+    def report(self) -> VoiceReport:
+        """How ears and mouth are, with all that does not work."""
+        return report(self.status, self._speech.status)
+
+    @property
     def _phase(self) -> VoicePhase:
         exchange = self._exchange
-        if self._fault:
+        if self._health.fault:
             return "error"
         if self._utterance is not None:
             return "listening"
@@ -189,8 +202,8 @@ class Voice:
                 self._said(event)
             case WakeMissed():
                 self._near_misses += 1
-            case Ready() | DeviceChanged():
-                self._fault = self._find_fault(event)
+            case Ready() | EngineChanged() | DeviceChanged() | Failed():
+                self._health.take(event)
             case _:
                 return
         self._changed()
@@ -275,15 +288,6 @@ class Voice:
             self._last_said = exchange.saying.said
             self._follow_up = _loop().call_later(SETTLE_SECONDS, self._open_follow_up)
 
-    def _find_fault(self, event: Ready | DeviceChanged) -> str:
-        if isinstance(event, Ready):
-            missing = [each for each in event.engines if each.role == "transcriber" and not each.usable]
-            usable = any(each.role == "transcriber" and each.usable for each in event.engines)
-            return missing[0].reason if missing and not usable else ""
-        if event.direction != "input":
-            return self._fault
-        return event.reason or "the microphone is gone" if event.condition == "lost" else ""
-
     # --- what follows ---
 
     def _ask(self, final: TranscriptFinal) -> None:
@@ -363,7 +367,7 @@ class Voice:
             self._speech.send(command)
         except EdgeError as error:
             logger.info("the voice can't be told: %s", error.code)
-            self._fault = error.message
+            self._health.fail(error.message)
 
     def _in_background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

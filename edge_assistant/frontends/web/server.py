@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from edge_assistant.config.schema import WebSettings
@@ -52,6 +53,7 @@ class WebServer:
         *,
         lan: Lan | None = None,
         embedder: Embedder | None = None,
+        voice_report: Callable[[], msgspec.Struct | None] = lambda: None,
         tools: Tools,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         static: Path = STATIC,
@@ -75,7 +77,7 @@ class WebServer:
             Models(tools),
             Household(people.users, people.devices, self._doorkeeper, assistant, conversations),
             PairingPages(self._inviter, people.pairings, lan),
-            StatusPages(tools.preferences, model_status, self._sockets.__len__),
+            StatusPages(tools.preferences, model_status, voice_report, self._sockets.__len__),
         )
         self._entrance = Entrance(limits.connections)
         self._gate = Gate(settings.host, settings.allowed_hosts, lan)

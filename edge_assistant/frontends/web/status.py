@@ -33,6 +33,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: int
     sockets: int
     model: ModelStatus
+    voice: msgspec.Struct | None
+    """How ears and mouth of the device are; None when it has none."""
     vitals: Vitals
     language: str
     """Language of answers, as in `assistant.language`."""
@@ -47,10 +49,12 @@ class StatusPages:
         self,
         preferences: Preferences,
         model_status: Callable[[], ModelStatus],
+        voice_report: Callable[[], msgspec.Struct | None],
         count_sockets: Callable[[], int],
     ) -> None:
         self._preferences = preferences
         self._model_status = model_status
+        self._voice_report = voice_report
         self._count_sockets = count_sockets
         self._started = time.monotonic()
         self._vitals: tuple[float, Vitals] | None = None
@@ -79,6 +83,7 @@ class StatusPages:
                 rss_bytes=resident_bytes(),
                 sockets=self._count_sockets(),
                 model=self._model_status(),
+                voice=self._voice_report(),
                 vitals=await self._read_vitals(),
                 language=settings.language,
                 set_up=self._preferences.set_up,
