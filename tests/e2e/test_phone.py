@@ -173,3 +173,35 @@ def test_whoever_has_not_installed_the_authority_is_warned(house: Daemon, contex
     shown = house.order(type="pair")
     with pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
         context.new_page().goto(shown["url"])
+
+
+def test_a_chat_is_shared_with_those_who_live_here_and_never_with_guests(
+    house: Daemon, phone: Callable[..., ChatPage], make_page: Callable[..., ChatPage]
+) -> None:
+    for name, role in (("Mia", "member"), ("Gus", "guest")):
+        house.order(type="add_user", name=name, role=role)
+    owner = make_page().open(house.link())
+    assert owner.ask("What is tea?")
+    owner.wait_until(lambda: owner.titles == ["What is tea?"])
+    owner.page.locator(".session").hover()
+    owner.page.get_by_label("Share “What is tea?” with the household").click()
+    owner.page.get_by_text("Everybody who lives here sees this chat now.").wait_for()
+    users = {each: identity for each, identity in ids_of_users(owner).items() if each}
+    member, guest = phone(), phone()
+    paired(member, house, user=users["Mia"])
+    paired(guest, house, user=users["Gus"])
+    member.page.locator("#open-drawer").click()
+    member.wait_until(lambda: member.titles == ["What is tea?"])
+    assert member.page.locator(".session .shared").count() == 1
+    assert member.page.get_by_label("private again").count() == 0, "only who began it may take it back"
+    member.page.locator(".session .pick").click()
+    member.wait_until(lambda: member.questions == ["What is tea?"])
+    assert member.ask("Is it hot?")
+    owner.page.reload()
+    owner.wait_until(lambda: owner.questions == ["What is tea?", "Is it hot?"])
+    assert guest.titles == []
+
+
+def ids_of_users(page: ChatPage) -> dict[str, str]:
+    users = page.page.evaluate("() => fetch('/api/users').then((answer) => answer.json())")["users"]
+    return {each["name"]: each["id"] for each in users}

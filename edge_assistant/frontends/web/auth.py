@@ -149,10 +149,11 @@ class Doorkeeper:
 
     @allow("guest", "status")
     async def me(self, request: web.Request) -> web.Response:
-        """Say who is signed in here and what that allows."""
+        """Say who is signed in here, what that allows, and how many people live here."""
         sign_in = request[SIGNED_IN]
         return json_response(
             {
+                "people": len(await self._users.list()),
                 "user": await self._users.get(sign_in.user),
                 "device": sign_in.device,
                 "kind": sign_in.kind,

@@ -45,6 +45,7 @@ class TurnView(msgspec.Struct, frozen=True, kw_only=True):
     route: dict[str, Any] | None
     timings: dict[str, Any] | None
     usage: dict[str, Any] | None
+    sources: tuple[dict[str, Any], ...]
     error_code: str | None
     created_at: float
     finished_at: float | None
@@ -138,6 +139,7 @@ def view_of(turn: StoredTurn) -> TurnView:
         route=turn.route,
         timings=turn.timings,
         usage=turn.usage,
+        sources=turn.sources,
         error_code=turn.error_code,
         created_at=turn.created_at,
         finished_at=turn.finished_at,

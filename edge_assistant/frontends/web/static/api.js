@@ -37,8 +37,12 @@ const session = (id) => `/api/sessions/${encodeURIComponent(id)}`;
 
 /** `way` is `{token}` of a link or `{code}` that somebody typed. */
 export const signIn = (way) => call("POST", "/api/signin", way);
+export const me = () => call("GET", "/api/me");
+export const search = async (words) => (await call("GET", `/api/search?q=${encodeURIComponent(words)}`)).hits;
+export const exportAddress = (id, format) => `${session(id)}/export?format=${format}&lang=${document.documentElement.lang}`;
 export const status = () => call("GET", "/api/status");
 export const sessions = async () => (await call("GET", "/api/sessions")).sessions;
+export const share = (id, visibility) => call("PATCH", session(id), { visibility });
 export const rename = (id, title) => call("PATCH", session(id), { title });
 export const erase = (id) => call("DELETE", session(id));
 

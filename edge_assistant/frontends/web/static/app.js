@@ -3,15 +3,17 @@
 import * as api from "./api.js";
 import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
-import { el, ICONS, icon } from "./dom.js";
+import { el, ICONS, icon, loadStyle } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { copy, notify } from "./notices.js";
 import { Follow } from "./scroll.js";
+import { Search } from "./search.js";
 import { SessionList } from "./sessions.js";
+import { keepShell } from "./shell.js";
 import { showSignIn, useLink } from "./signin.js";
 import { Connection } from "./socket.js";
 import { Status } from "./status.js";
-import { fillTexts, t } from "./text.js";
+import { errorText, fillTexts, t } from "./text.js";
 import { themeButton } from "./themes.js";
 import { Turn } from "./turn.js";
 
@@ -20,11 +22,14 @@ const byId = (id) => document.getElementById(id);
 /** The other tabs of this browser hear here that a chat changed. */
 const tabs = new BroadcastChannel("edge-assistant");
 
+const PATIENCE_MS = 2500;
+
 class App {
   constructor() {
     this.name = t("assistant");
+    this.met = false; // whether it is known who is signed in
     this.drawer = new Drawer(byId);
-    this.status = new Status(byId, { onSignedOut: () => this.signedOut() });
+    this.status = new Status(byId, { onSignedOut: () => this.signedOut(), onTold: (status) => this.greet(status) });
     this.connection = new Connection({
       onEvent: (event) => this.chat.heard(event),
       onRefused: (error) => this.refused(error),
@@ -33,16 +38,19 @@ class App {
     });
     this.chat = new Chat(byId, this.connection, new Follow(byId("scroll"), byId("jump")), {
       name: () => this.name,
+      isListed: (id) => this.sessions.items.some((item) => item.id === id),
       onState: () => this.chatChanged(),
       onChanged: () => this.changed(),
+      onEdit: (turn) => this.composer.edit(turn.id, turn.question),
       onGone: () => this.gone(),
     });
+    this.search = new Search(byId("search"), { onFound: (nodes) => this.sessions.show(nodes), onOpen: (hit) => this.find(hit) });
     this.sessions = new SessionList(byId("sessions"), {
       onOpen: (id) => this.go(id),
       onGone: (id) => id === this.chat.session && this.go(""),
       onChanged: (id) => this.changed(id),
     });
-    this.composer = new Composer(byId, { onSend: (text) => this.send(text), onStop: () => this.stop() });
+    this.composer = new Composer(byId, { onSend: (...message) => this.send(...message), onStop: () => this.stop() });
     this.listen();
   }
 
@@ -50,7 +58,12 @@ class App {
     themeButton(byId("theme"));
     byId("new-chat").prepend(icon(ICONS.plus));
     byId("new-chat").addEventListener("click", () => this.go(""));
+    byId("household").prepend(icon(ICONS.people));
     byId("household").addEventListener("click", () => this.openHousehold());
+    byId("settings").prepend(icon(ICONS.settings));
+    byId("settings").addEventListener("click", () => this.openSettings());
+    byId("status").addEventListener("click", () => this.openSettings("status"));
+    byId("export").append(icon(ICONS.save));
     byId("log").addEventListener("click", (event) => this.copyFrom(event));
     document.addEventListener("keydown", (event) => this.pressed(event));
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
@@ -60,29 +73,58 @@ class App {
 
   /** The dialog and its looks are fetched when somebody wants to see them. */
   async openHousehold() {
-    if (!document.querySelector("link[href='/static/household.css']")) {
-      document.head.append(el("link", { rel: "stylesheet", href: "/static/household.css" }));
-    }
+    await loadStyle("/static/household.css");
     const { openHousehold } = await import("./household.js");
     await openHousehold();
+  }
+
+  async openSettings(panel = "") {
+    await loadStyle("/static/panels.css");
+    const { openSettings } = await import("./settings.js");
+    await openSettings(panel, {
+      changed: () => this.status.check(),
+      openSession: (id) => this.go(id),
+      openHousehold: () => this.openHousehold(),
+      line: () => this.chat.running?.line ?? null,
+    });
+  }
+
+  /** Once, on a new device, its owner is asked what everything else builds on. */
+  async openWizard() {
+    await Promise.all([loadStyle("/static/panels.css"), loadStyle("/static/household.css")]);
+    const { openWizard } = await import("./wizard.js");
+    await openWizard({ changed: () => this.status.check() });
   }
 
   async start() {
     const problem = await useLink();
     try {
-      this.greet(await api.status());
+      await soon(api.status().then((status) => this.status.take(status)));
     } catch (error) {
       if (error.signedOut) return showSignIn(byId, problem);
     }
     byId("app").hidden = false;
-    this.connection.start();
-    await Promise.all([this.sessions.load(), this.open(sessionInAddress())]);
+    if (this.connection.outbox.all().length) await soon(Promise.all([this.meet(), this.sessions.load()]));
     this.sendAgain();
-    this.composer.field.focus();
+    this.connection.start();
+    await Promise.all([this.sessions.load(), this.open(sessionInAddress()), this.meet()]);
+    this.composer.invite();
+    keepShell();
+  }
+
+  /** Learns who is signed in: nobody sends another's words, and only the owner sets the device up. */
+  async meet() {
+    if (this.met) return;
+    this.met = true;
+    const me = await api.me().catch(() => null);
+    this.met = Boolean(me);
+    if (!me) return;
+    this.connection.outbox.person = me.user.id;
+    this.sessions.signedInAs(me);
+    if (me.user.role === "owner" && this.status.setUp === false) await this.openWizard();
   }
 
   greet(status) {
-    this.status.take(status);
     this.name = status.assistant || this.name;
     byId("brand").textContent = this.name;
     this.composer.field.placeholder = t("messageTo", this.name);
@@ -95,8 +137,14 @@ class App {
   go(session) {
     if (session !== sessionInAddress()) history.pushState(null, "", address(session));
     this.drawer.close(false);
-    this.composer.field.focus();
+    this.composer.invite();
     return this.open(session);
+  }
+
+  /** Shows where the words of a search stand. */
+  async find({ session, turn }) {
+    await this.go(session);
+    if (turn) await this.chat.reveal(turn);
   }
 
   async open(session) {
@@ -105,10 +153,10 @@ class App {
     await this.chat.open(session);
   }
 
-  send(text) {
+  send(text, replaces = "") {
     const isNew = !this.chat.session;
     if (isNew) this.composer.switchTo("");
-    this.chat.send(text);
+    this.chat.send(text, replaces);
     if (!isNew) return;
     this.composer.switchTo(this.chat.session);
     history.replaceState(null, "", address(this.chat.session));
@@ -117,8 +165,8 @@ class App {
 
   /** Sends what an earlier life of this tab typed and nobody acknowledged. */
   sendAgain() {
-    for (const { id, session, text } of this.connection.outbox.all()) {
-      if (!this.connection.watched.has(id)) this.chat.take(new Turn(id, session, text));
+    for (const { id, session, text, replaces } of this.connection.outbox.all()) {
+      if (!this.connection.watched.has(id)) this.chat.take(new Turn(id, session, text, replaces ?? ""));
     }
   }
 
@@ -128,7 +176,7 @@ class App {
   }
 
   pressed(event) {
-    if (event.key !== "Escape" || event.defaultPrevented || byId("confirm").open || this.drawer.isOpen) return;
+    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]") || this.drawer.isOpen) return;
     if (this.chat.running) this.stop();
   }
 
@@ -143,6 +191,8 @@ class App {
     const title = this.chat.session ? this.sessions.title(this.chat.session) : t("newChat");
     byId("title").textContent = title;
     document.title = this.chat.session ? `${title} – ${this.name}` : this.name;
+    byId("export").hidden = !this.chat.session;
+    if (this.chat.session) byId("export").href = api.exportAddress(this.chat.session, "markdown");
     this.composer.setAnswering(Boolean(this.chat.running));
   }
 
@@ -158,18 +208,21 @@ class App {
   }
 
   async refresh() {
-    await Promise.all([this.sessions.load(), this.chat.refresh()]);
+    await this.sessions.load();
+    await this.chat.refresh();
     this.chatChanged();
   }
 
   connectionIs(state) {
     this.status.connectionIs(state);
+    this.chat.connectionChanged();
+    if (state === "open" && !byId("app").hidden) this.meet();
     if (state === "open" && !byId("app").hidden) this.refresh();
   }
 
   refused(error) {
     if (error.id) this.chat.refused(error);
-    else notify(error.message || t("unexpected"));
+    else notify(errorText(error) || t("unexpected"));
   }
 
   gone() {
@@ -179,7 +232,7 @@ class App {
 
   async signedIn() {
     try {
-      this.greet(await api.status());
+      this.status.take(await api.status());
       return true;
     } catch (error) {
       if (error.signedOut) this.signedOut();
@@ -194,6 +247,11 @@ class App {
 
 function suggestion(title, text, onclick) {
   return el("button", { type: "button", onclick }, el("strong", {}, title), el("span", {}, text));
+}
+
+/** Waits for what the device says, but not long: away from home it may not even refuse. */
+function soon(promise) {
+  return Promise.race([promise, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
 }
 
 const address = (session) => (session ? `#chat=${encodeURIComponent(session)}` : location.pathname);

@@ -6,8 +6,10 @@ import { Turn } from "./turn.js";
 
 export class Chat {
   /**
-   * `onChanged()` is called when a turn begins or ends, `onState()` whenever what is on the screen
-   * may have changed, `onGone()` when the chat was deleted elsewhere, `name()` is the assistant's.
+   * `onChanged()` is called when a turn begins or ends, `onEdit(turn)` when
+   * its message is to be written anew, `onState()` whenever what is on the screen
+   * may have changed, `onGone()` when the chat was deleted elsewhere, `name()` is the assistant's,
+   * `isListed(id)` tells whether the device has such a chat.
    */
   constructor(byId, connection, follow, hooks) {
     this.log = byId("log");
@@ -42,10 +44,16 @@ export class Chat {
     this.follow.toEnd();
   }
 
+  /** Whether all of this chat is still on its way, so that the device can't know it. */
+  get beginsHere() {
+    const views = Array.from(this.views.values());
+    return views.length > 0 && !this.hooks.isListed(this.session) && views.every(({ turn }) => turn.phase === "sending");
+  }
+
   /** Brings what is shown in line with the device: after opening, reconnecting, or another tab's news. */
   async refresh() {
     const { session } = this;
-    if (!session) return;
+    if (!session || this.beginsHere) return;
     const attempt = ++this.opening;
     try {
       const found = await api.transcript(session);
@@ -87,7 +95,7 @@ export class Chat {
   async loadEarlier() {
     const first = this.views.keys().next().value;
     const found = await api.transcript(this.session, first).catch(() => null);
-    if (!found) return;
+    if (!found) return false;
     const { area } = this.follow;
     const below = area.scrollHeight - area.scrollTop;
     const shown = Array.from(this.views);
@@ -97,21 +105,39 @@ export class Chat {
     this.earlier.hidden = !found.more;
     area.scrollTop = area.scrollHeight - below;
     if (this.earlier.hidden) area.focus();
+    return true;
   }
 
-  send(text) {
+  send(text, replaces = "") {
     this.session ||= api.newId();
-    const turn = new Turn(api.newId(), this.session, text);
+    if (replaces) this.cut(replaces);
+    const turn = new Turn(api.newId(), this.session, text, replaces);
     this.take(turn);
     this.follow.toEnd();
     this.hooks.onChanged();
+  }
+
+  /** Takes a turn and all after it from the screen: another one stands there soon. */
+  cut(id) {
+    const ids = Array.from(this.views.keys());
+    for (const each of ids.slice(Math.max(0, ids.indexOf(id)))) this.remove(each);
+  }
+
+  /** Brings a turn into view, fetching earlier ones until it is there. */
+  async reveal(id) {
+    while (!this.views.has(id) && !this.earlier.hidden) if (!(await this.loadEarlier())) return;
+    const view = this.views.get(id);
+    if (!view) return;
+    this.follow.leave();
+    view.question.scrollIntoView({ block: "start" });
+    view.question.classList.add("found");
   }
 
   /** Sends `turn`, and shows it if it belongs to this chat. */
   take(turn) {
     this.live.set(turn.id, turn);
     if (turn.session === this.session && !this.views.has(turn.id)) this.add(turn);
-    this.connection.send(turn.id, turn.session, turn.question);
+    this.connection.send(turn.id, turn.session, turn.question, turn.replaces || null);
     this.state();
   }
 
@@ -174,7 +200,14 @@ export class Chat {
 
   view(turn) {
     const { name } = this.hooks;
-    return new TurnView(turn, { name, onRetry: (each) => this.retry(each), onDrawn: () => this.follow.keep() });
+    const onEdit = (each) => this.running || this.hooks.onEdit(each);
+    const isOpen = () => this.connection.isOpen;
+    return new TurnView(turn, { name, isOpen, onEdit, onRetry: (each) => this.retry(each), onDrawn: () => this.follow.keep() });
+  }
+
+  /** What has not left yet says whether it waits for the connection. */
+  connectionChanged() {
+    for (const view of this.views.values()) if (view.turn.phase === "sending") view.changed();
   }
 
   remove(id) {

@@ -1,13 +1,18 @@
 // Draws one turn: what the person wrote, the answer as it grows, and the line below it.
 
-import { el, ICONS, icon } from "./dom.js";
+import { el, ICONS, icon, iconButton } from "./dom.js";
+import { safeUrl } from "./inline.js";
 import { LiveMarkdown } from "./markdown.js";
-import { t } from "./text.js";
+import { errorText, t } from "./text.js";
+
+const FEW_SOURCES = 4;
 
 /** The two articles of a turn. Drawing is gathered per frame: words may come faster than frames. */
 export class TurnView {
-  constructor(turn, { onRetry, onDrawn, name }) {
+  constructor(turn, { onRetry, onEdit, onDrawn, name, isOpen }) {
     this.turn = turn;
+    this.isOpen = isOpen;
+    this.onEdit = onEdit;
     this.onRetry = onRetry;
     this.onDrawn = onDrawn;
     this.frame = 0;
@@ -15,10 +20,14 @@ export class TurnView {
     this.body = el("div", { class: "answer-text", dir: "auto" });
     this.wait = el("p", { class: "wait" });
     this.foot = el("div", { class: "foot" });
-    this.question = el("article", { class: "question", "aria-label": t("you") }, this.text);
+    this.question = el("article", { class: "question", "aria-label": t("you") }, this.editor(), this.text);
     this.answer = el("article", { class: "answer", "aria-label": name() }, this.wait, this.body, this.foot);
     this.markdown = new LiveMarkdown(this.body);
     this.draw();
+  }
+
+  editor() {
+    return iconButton(ICONS.edit, t("edit"), () => this.turn.ended && this.onEdit(this.turn), "icon-button edit");
   }
 
   get nodes() {
@@ -51,7 +60,8 @@ export class TurnView {
     const percent = progress?.total ? Math.round((100 * progress.done) / progress.total) : 0;
     const reading = percent > 0 && percent < 100 ? t("reading", percent) : t("thinking");
     const words = line ? t("inLine", line.place, line.seconds) : reading;
-    this.wait.textContent = phase === "sending" ? t("sending") : words;
+    const leaving = this.isOpen() ? t("sending") : t("sendsLater");
+    this.wait.textContent = phase === "sending" ? leaving : words;
   }
 
   footNodes() {
@@ -63,8 +73,21 @@ export class TurnView {
     if (details) actions.append(el("span", { class: "details" }, details));
     const failed = ["failed", "refused"].includes(turn.phase);
     const lines = endLines(turn).map((line) => el("p", { class: failed ? "note problem" : "note" }, line));
-    return [...lines, actions];
+    return [sourceList(turn.sources), ...lines, actions].filter(Boolean);
   }
+}
+
+/** Returns what the answer stands on, by the numbers it cites; a link where there is an address. */
+function sourceList(sources) {
+  if (!sources.length) return null;
+  const items = sources.map((source) => el("li", { value: source.n }, sourceLink(source)));
+  return el("details", { class: "sources", open: sources.length <= FEW_SOURCES }, el("summary", {}, t("sources", sources.length)), el("ol", {}, ...items));
+}
+
+function sourceLink({ kind, title, where, url }) {
+  const words = [title || t(kind === "memory" ? "sourceMemory" : "sourceDocument"), where].filter(Boolean).join(", ");
+  const href = safeUrl(url ?? "");
+  return href ? el("a", { href, target: "_blank", rel: "noopener noreferrer" }, words) : el("span", { dir: "auto" }, words);
 }
 
 function button(paths, words, name, label, onclick = null) {
@@ -77,14 +100,15 @@ function endLines(turn) {
   const lines = turn.notice ? [turn.notice] : [];
   if (turn.phase === "interrupted") lines.push(t("interrupted"));
   if (turn.phase === "truncated") lines.push(t("truncated"));
-  if (turn.phase === "refused") lines.push(`${t("notSent")} ${sentence(turn.error.message)}`);
+  if (turn.phase === "refused") lines.push(`${t("notSent")} ${sentence(errorText(turn.error))}`);
   if (turn.phase === "failed") lines.push(failure(turn.error));
   if (turn.mayRetry && turn.error?.retry_after) lines.push(t("waitSeconds", Math.ceil(turn.error.retry_after)));
   return lines;
 }
 
 function failure({ code, message }) {
-  if (message) return `${t("failed")} ${sentence(message)}`;
+  const words = errorText({ code, message });
+  if (words) return `${t("failed")} ${sentence(words)}`;
   return code ? t("failedCode", code) : t("failed");
 }
 

@@ -32,6 +32,12 @@ export class Follow {
     this.show();
   }
 
+  /** Stays where the person is led to. */
+  leave() {
+    this.following = false;
+    this.show();
+  }
+
   toEnd(smooth = false) {
     this.following = true;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,7 +1,7 @@
 // The list of chats: open, begin, rename, delete.
 
 import * as api from "./api.js";
-import { el, ICONS, iconButton } from "./dom.js";
+import { el, ICONS, icon, iconButton } from "./dom.js";
 import { confirmed, notify } from "./notices.js";
 import { t } from "./text.js";
 
@@ -16,6 +16,14 @@ export class SessionList {
     this.items = [];
     this.current = "";
     this.renaming = false;
+    this.instead = null;
+    this.shares = ""; // the id of a person who may share chats with others who live here, else empty
+  }
+
+  /** Takes note of who is signed in: alone in the house, or as a guest, there is nobody to share with. */
+  signedInAs({ user, people }) {
+    this.shares = people > 1 && user.role !== "guest" ? user.id : "";
+    this.draw();
   }
 
   async load() {
@@ -37,7 +45,14 @@ export class SessionList {
     this.draw();
   }
 
+  /** Shows `nodes` in the place of the list, such as what was found; null brings the list back. */
+  show(nodes) {
+    this.instead = nodes;
+    this.draw();
+  }
+
   draw() {
+    if (this.instead) return this.parent.replaceChildren(...this.instead);
     if (this.renaming) return; // the list must not move away under somebody who types
     const focused = this.parent.contains(document.activeElement) ? document.activeElement.id : "";
     if (!this.items.length) this.parent.replaceChildren(el("p", { class: "muted no-chats" }, t("noChats")));
@@ -59,14 +74,36 @@ export class SessionList {
     const open = el(
       "button",
       { type: "button", id: `open-${item.id}`, class: "pick", "aria-current": current ? "page" : null, onclick: () => this.onOpen(item.id) },
+      item.visibility === "household" ? el("span", { class: "shared", title: t("shared") }, icon(ICONS.home), el("span", { class: "hidden" }, t("shared"))) : null,
       el("span", { class: "name", dir: "auto" }, title),
       el("time", { datetime: new Date(item.updated_at * 1000).toISOString() }, when(item.updated_at)),
     );
     const rename = iconButton(ICONS.edit, t("rename", title), () => this.rename(item, node));
     const remove = iconButton(ICONS.trash, t("remove", title), () => this.remove(item, title));
     rename.id = `rename-${item.id}`;
-    const node = el("li", { class: current ? "session current" : "session" }, open, el("span", { class: "tools" }, rename, remove));
+    const node = el("li", { class: current ? "session current" : "session" }, open, el("span", { class: "tools" }, this.shareButton(item, title), rename, remove));
     return node;
+  }
+
+  /** Returns the button that shares a chat or takes it back, for whoever began it. */
+  shareButton(item, title) {
+    if (!this.shares || item.began_by !== this.shares) return null;
+    const shared = item.visibility === "household";
+    const button = iconButton(ICONS.home, t(shared ? "unshare" : "share", title), () => this.share(item, shared ? "private" : "household"));
+    button.setAttribute("aria-pressed", String(shared));
+    button.id = `share-${item.id}`;
+    return button;
+  }
+
+  async share(item, visibility) {
+    try {
+      Object.assign(item, await api.share(item.id, visibility));
+      notify(t(visibility === "household" ? "sharedNow" : "privateNow"));
+      this.onChanged(item.id);
+    } catch (error) {
+      notify(error.message);
+    }
+    this.draw();
   }
 
   rename(item, node) {
@@ -146,5 +183,5 @@ function groups(items) {
 function when(seconds) {
   const date = new Date(seconds * 1000);
   const options = date >= midnight() ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat(undefined, options).format(date);
+  return new Intl.DateTimeFormat(document.documentElement.lang, options).format(date);
 }

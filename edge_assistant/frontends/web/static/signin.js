@@ -1,6 +1,7 @@
 // The way in: a one-time link, scanned, opened or pasted, or the six digits that go with it.
 
 import * as api from "./api.js";
+import { Outbox } from "./outbox.js";
 import { t } from "./text.js";
 
 /** Returns the token in a sign-in link, or in what is left of one after copying; else "". */
@@ -43,7 +44,8 @@ function rememberAuthority(hash) {
 async function trySignIn(way) {
   if (!way) return t("badLink");
   try {
-    await api.signIn(way);
+    const { user } = await api.signIn(way);
+    new Outbox().forgetOthers(user);
     return "";
   } catch (error) {
     if (error.code === "OFFLINE") return t("noDevice");

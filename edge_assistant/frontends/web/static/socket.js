@@ -1,5 +1,7 @@
 // The WebSocket to the device: reconnects by itself and takes every unfinished turn up again.
 
+import { Outbox } from "./outbox.js";
+
 const FIRST_DELAY_MS = 400;
 const LONGEST_DELAY_MS = 10_000;
 const ENDINGS = new Set(["turn.finished", "turn.failed"]);
@@ -90,8 +92,8 @@ export class Connection {
   }
 
   /** Sends a message now or when the connection is back; its id makes sending it twice harmless. */
-  send(id, session, text) {
-    const message = { type: "message", id, session, text, attachments: [] };
+  send(id, session, text, replaces = null) {
+    const message = { type: "message", id, session, text, attachments: [], replaces };
     this.watched.set(id, { after: 0, message });
     this.outbox.add(message);
     this.transmit(message);
@@ -115,37 +117,5 @@ export class Connection {
 
   transmit(message) {
     if (this.isOpen) this.socket.send(JSON.stringify(message));
-  }
-}
-
-const OUTBOX = "outbox";
-
-/** What was typed and is not yet known to be stored: it survives a reload of this tab, nothing longer. */
-class Outbox {
-  all() {
-    try {
-      return JSON.parse(sessionStorage.getItem(OUTBOX)) ?? [];
-    } catch {
-      return [];
-    }
-  }
-
-  add(message) {
-    this.keep([...this.all().filter(({ id }) => id !== message.id), message]);
-  }
-
-  remove(id) {
-    const messages = this.all();
-    const rest = messages.filter((message) => message.id !== id);
-    if (rest.length < messages.length) this.keep(rest);
-  }
-
-  keep(messages) {
-    try {
-      if (messages.length) sessionStorage.setItem(OUTBOX, JSON.stringify(messages));
-      else sessionStorage.removeItem(OUTBOX);
-    } catch {
-      // storage is full or forbidden: the message is still sent while this page is open
-    }
   }
 }

@@ -8,7 +8,9 @@ const LATER_MS = 30_000;
 const MODEL_WORDS = { loading: "loading", restarting: "restarting", failed: "modelFailed", stopped: "modelStopped" };
 
 export class Status {
-  constructor(byId, { onSignedOut }) {
+  constructor(byId, { onSignedOut, onTold }) {
+    this.onTold = onTold;
+    this.setUp = null; // whether the device was set up; null while unknown
     this.line = byId("status");
     this.words = byId("status-text");
     this.banner = byId("banner");
@@ -27,8 +29,10 @@ export class Status {
   }
 
   /** Takes over the body of `GET /api/status`. */
-  take({ model }) {
-    this.model = model;
+  take(status) {
+    this.model = status.model;
+    this.setUp = status.set_up;
+    this.onTold(status);
     this.show();
     this.later();
   }
@@ -52,7 +56,7 @@ export class Status {
   show() {
     const [mood, words, banner] = this.describe();
     this.line.dataset.mood = mood;
-    this.line.title = this.model?.name ?? "";
+    this.line.title = t("statusMore");
     if (this.words.textContent !== words) this.words.textContent = words;
     this.banner.hidden = !banner;
     this.banner.dataset.mood = mood;

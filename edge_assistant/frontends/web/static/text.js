@@ -1,4 +1,6 @@
-// Every word the page says. A second language is a second table with the same keys.
+// Every word the page says in English; text-de.js has the same keys in German. Panels bring their own.
+
+import { GERMAN } from "./text-de.js";
 
 const ENGLISH = {
   you: "You",
@@ -11,6 +13,11 @@ const ENGLISH = {
   rename: (title) => `Rename “${title}”`,
   renameShort: "Rename",
   renameLabel: "New title",
+  share: (title) => `Share “${title}” with the household`,
+  unshare: (title) => `Make “${title}” private again`,
+  shared: "Shared with the household",
+  sharedNow: "Everybody who lives here sees this chat now.",
+  privateNow: "Only you see this chat now.",
   remove: (title) => `Delete “${title}”`,
   removeShort: "Delete",
   removeAsk: (title) => `Delete “${title}”?`,
@@ -25,6 +32,15 @@ const ENGLISH = {
   chats: "Chats",
   conversation: "Conversation",
   household: "Devices and people",
+  settings: "Settings",
+  search: "Search chats",
+  searchNone: (words) => `Nothing found for “${words}”.`,
+  searchFound: (count) => `${count} found`,
+  inTitle: "In the title",
+  exportChat: "Save this chat as a file",
+  edit: "Edit and send again",
+  editing: "You are editing an earlier message. Sending it replaces it and everything after it.",
+  statusMore: "How the device is doing",
   promise: "Private: everything stays on this device.",
   message: "Message",
   messageTo: (name) => `Message ${name}`,
@@ -57,7 +73,9 @@ const ENGLISH = {
   table: "Table",
   image: (words) => `Image: ${words}`,
   retry: "Try again",
-  answerDone: "Answer finished.",
+  sources: (count) => (count === 1 ? "1 source" : `${count} sources`),
+  sourceMemory: "Something you told me",
+  sourceDocument: "A document",
   interrupted: "Stopped here.",
   truncated: "The answer reached its length limit.",
   failed: "No answer came.",
@@ -98,8 +116,13 @@ const ENGLISH = {
   themes: { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" },
 };
 
-const TABLES = { en: ENGLISH };
+const TABLES = { en: ENGLISH, de: GERMAN };
 const table = TABLES[document.documentElement.lang] ?? ENGLISH;
+
+/** Returns what an error of the device says, in the page's language where that is known. */
+export function errorText({ code, message }) {
+  return GERMAN === table ? (table.errors[code] ?? message) : message;
+}
 
 /** Returns the words for `key`, filled in with `values`. */
 export function t(key, ...values) {
@@ -112,6 +135,7 @@ export function fillTexts(root) {
   for (const node of root.querySelectorAll("[data-text]")) node.textContent = t(node.dataset.text);
   for (const node of root.querySelectorAll("[data-label]")) {
     node.setAttribute("aria-label", t(node.dataset.label));
-    if (node.matches("button")) node.title = t(node.dataset.label);
+    if (node.matches("button, a")) node.title = t(node.dataset.label);
+    if (node.dataset.hint) node.placeholder = t(node.dataset.hint);
   }
 }

@@ -1,17 +1,20 @@
-// Runs before the first paint, so that nobody in a dark room sees a white flash.
+// Runs before the first paint, so that nobody in a dark room sees a white flash or words of another language.
 (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const root = document.documentElement;
-  const apply = () => {
-    let chosen = null;
+  const chosen = (key) => {
     try {
-      chosen = localStorage.getItem("theme");
+      return localStorage.getItem(key);
     } catch {
-      // storage is forbidden: the system decides
+      return null; // storage is forbidden: the system decides
     }
-    root.dataset.theme = chosen ?? (dark.matches ? "dark" : "light");
+  };
+  const apply = () => {
+    root.dataset.theme = chosen("theme") ?? (dark.matches ? "dark" : "light");
     document.querySelector("meta[name=theme-color]").content = root.dataset.theme === "dark" ? "#161817" : "#faf9f6";
   };
+  const preferred = chosen("language") ?? navigator.languages?.find((language) => /^(de|en)\b/.test(language)) ?? "en";
+  root.lang = preferred.startsWith("de") ? "de" : "en";
   dark.addEventListener("change", apply);
   addEventListener("storage", apply);
   root.addEventListener("themechange", apply);

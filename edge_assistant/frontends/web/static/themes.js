@@ -1,41 +1,28 @@
-// The button that chooses light, dark, or as the system has it.
+// Light, dark, or as the system has it.
 
 import { ICONS, icon } from "./dom.js";
+import { keep, kept } from "./kept.js";
 import { t } from "./text.js";
 
-const ORDER = ["auto", "light", "dark"];
+export const THEMES = ["auto", "light", "dark"];
 
-/** Makes `button` go round the themes. The choice is all this page keeps beyond the tab's life. */
+export const chosenTheme = () => kept("theme") || "auto";
+
+/** Takes over a theme at once and for later. */
+export function chooseTheme(theme) {
+  keep("theme", theme === "auto" ? "" : theme);
+  document.documentElement.dispatchEvent(new Event("themechange"));
+}
+
+/** Makes `button` go round the themes. */
 export function themeButton(button) {
-  let chosen = stored();
   const show = () => {
-    const label = t("themes")[chosen];
+    const label = t("themes")[chosenTheme()];
     button.setAttribute("aria-label", label);
     button.title = label;
-    button.replaceChildren(icon(ICONS[chosen]));
+    button.replaceChildren(icon(ICONS[chosenTheme()]));
   };
-  button.addEventListener("click", () => {
-    chosen = ORDER[(ORDER.indexOf(chosen) + 1) % ORDER.length];
-    store(chosen);
-    document.documentElement.dispatchEvent(new Event("themechange"));
-    show();
-  });
+  button.addEventListener("click", () => chooseTheme(THEMES[(THEMES.indexOf(chosenTheme()) + 1) % THEMES.length]));
+  document.documentElement.addEventListener("themechange", show);
   show();
-}
-
-function stored() {
-  try {
-    return localStorage.getItem("theme") ?? "auto";
-  } catch {
-    return "auto";
-  }
-}
-
-function store(theme) {
-  try {
-    if (theme === "auto") localStorage.removeItem("theme");
-    else localStorage.setItem("theme", theme);
-  } catch {
-    // storage is forbidden: the system decides
-  }
 }

@@ -88,7 +88,6 @@ async function compare(words) {
   byId("verdict").classList.toggle("problem", !same);
 }
 
-const german = navigator.language.startsWith("de");
-document.documentElement.lang = german ? "de" : "en";
+const german = document.documentElement.lang === "de"; // as theme.js found out
 explain(german ? GERMAN : ENGLISH);
 compare(german ? GERMAN : ENGLISH);

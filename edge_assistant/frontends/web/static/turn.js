@@ -1,8 +1,10 @@
 // One question and its answer, as the events tell it. Knows nothing of the page.
 
 export class Turn {
-  constructor(id, session, question) {
+  /** `replaces` is the id of the turn that was edited, else "". */
+  constructor(id, session, question, replaces = "") {
     this.id = id;
+    this.replaces = replaces;
     this.session = session;
     this.question = question;
     this.phase = "sending"; // → reading → writing → complete | interrupted | truncated | failed | refused
@@ -11,6 +13,7 @@ export class Turn {
     this.line = null; // {place, seconds} while others are answered first
     this.notice = "";
     this.error = null; // {code, message, retry_after}
+    this.sources = []; // {n, kind, source, title, where, url} that the answer stands on
     this.route = this.timings = this.usage = null;
     this.createdAt = Date.now() / 1000;
   }
@@ -23,6 +26,7 @@ export class Turn {
     turn.route = view.route ?? (view.model ? { model: view.model } : null);
     turn.timings = view.timings;
     turn.usage = view.usage;
+    turn.sources = view.sources ?? [];
     turn.error = view.status === "failed" ? { code: view.error_code ?? "", message: "" } : null;
     turn.createdAt = view.created_at;
     return turn;
@@ -53,6 +57,9 @@ const APPLY = {
   "turn.queued": (turn, { place, wait_seconds }) => {
     turn.line = { place, seconds: Math.ceil(wait_seconds) };
   },
+  sources: (turn, { items }) => {
+    turn.sources = items;
+  },
   "prompt.progress": (turn, { done, total }) => {
     turn.line = null;
     turn.progress = { done, total };
@@ -61,8 +68,8 @@ const APPLY = {
     turn.phase = "writing";
     turn.text += text;
   },
-  "turn.finished": (turn, { text, status, notice, route, timings, usage }) => {
-    Object.assign(turn, { text, phase: status ?? "complete", notice: notice ?? "", route, timings, usage });
+  "turn.finished": (turn, { text, status, notice, route, timings, usage, sources }) => {
+    Object.assign(turn, { text, phase: status ?? "complete", notice: notice ?? "", sources: sources ?? [], route, timings, usage });
   },
   "turn.failed": (turn, { code, message, retry_after }) => {
     turn.phase = "failed";

@@ -1,0 +1,62 @@
+// How the device is, as long as somebody looks.
+
+import * as api from "./api.js";
+import { el } from "./dom.js";
+import { say } from "./panel-text.js";
+
+const LOOK_MS = 2000;
+const GB = 2 ** 30;
+
+export async function statusPanel({ line }) {
+  const facts = el("dl", { class: "facts" });
+  const memory = el("meter", { min: 0, max: 1, high: 0.9, "aria-label": say("memory") });
+  const draw = async () => {
+    const status = await api.status();
+    const { memory_bytes: all, memory_available_bytes: free } = status.vitals;
+    memory.value = all ? (all - free) / all : 0;
+    const rows = describe(status, line());
+    facts.replaceChildren(...rows.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]));
+    facts.append(memory);
+  };
+  await draw();
+  again(facts, draw);
+  return [facts];
+}
+
+/** Draws every two seconds until `node` has left the page. */
+async function again(node, draw) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (!node.isConnected) return;
+    if (!document.hidden) await draw().catch(() => {});
+  }
+}
+
+function describe({ model, vitals, rss_bytes, uptime_seconds, sockets, version }, line) {
+  const { memory_bytes: all, memory_available_bytes: free, temperature_celsius: heat } = vitals;
+  const phase = say("phases")[model.phase] ?? model.phase;
+  return [
+    [say("model"), model.name],
+    [say("phase"), model.detail ? `${phase}: ${model.detail}` : phase],
+    [say("queue"), line ? say("inLine", line.place, line.seconds) : say("noLine")],
+    [say("writes"), speed(model.decode_tokens_per_second)],
+    [say("reads"), speed(model.prefill_tokens_per_second)],
+    [say("context"), model.context ? say("tokens", number(model.context, 0)) : say("unknown")],
+    [say("temperature"), heat === null ? say("noSensor") : `${number(heat)} °C`],
+    [say("version"), version],
+    [say("uptime"), duration(uptime_seconds)],
+    [say("open"), number(sockets, 0)],
+    [say("memoryModel"), `${number(vitals.workers_rss_bytes / GB)} GB`],
+    [say("memoryDaemon"), `${number(rss_bytes / 2 ** 20, 0)} MB`],
+    [say("memory"), say("memoryOf", number((all - free) / GB), number(all / GB))],
+  ];
+}
+
+const number = (value, digits = 1) => new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: digits }).format(value);
+const speed = (rate) => (rate ? say("speed", number(rate)) : say("unknown"));
+
+function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24];
+  return say("duration", days, hours, minutes % 60);
+}
