@@ -121,6 +121,13 @@ class Browser:
             status: dict[str, Any] = await response.json()
             return status
 
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send JSON and return what comes back."""
+        async with self._session.post(path, json=body) as response:
+            response.raise_for_status()
+            answer: dict[str, Any] = await response.json()
+            return answer
+
     @asynccontextmanager
     async def page(self) -> AsyncIterator[Page]:
         """Open one page."""

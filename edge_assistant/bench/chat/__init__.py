@@ -1,5 +1,11 @@
 """`bench chat`: what the daemon costs, how soon it is there, how fast it delivers."""
 
-from edge_assistant.bench.chat import pairing, refusal, start
+from edge_assistant.bench.chat import delivery, overload, pairing, refusal, start
 
-MEASUREMENTS = (*start.MEASUREMENTS, *pairing.MEASUREMENTS, *refusal.MEASUREMENTS)
+MEASUREMENTS = (
+    *start.MEASUREMENTS,
+    *delivery.MEASUREMENTS,
+    *overload.MEASUREMENTS,
+    *pairing.MEASUREMENTS,
+    *refusal.MEASUREMENTS,
+)
