@@ -7,21 +7,9 @@ from typing import Any, Literal
 import msgspec
 
 from edge_assistant.llm.protocol import Message
-from edge_assistant.people.person import HOUSEHOLD_ID, OWNER_ID, Role
+from edge_assistant.people.person import HOUSEHOLD, OWNER, Principal
 
-
-class Principal(msgspec.Struct, frozen=True):
-    """Who asks. Set by a frontend from its own knowledge, never from a payload."""
-
-    id: str
-    role: Role = "guest"
-
-
-OWNER = Principal(OWNER_ID, "owner")
-"""The person at the device itself: terminal, control socket, the first sign-in link."""
-
-HOUSEHOLD = Principal(HOUSEHOLD_ID, "member")
-"""Everybody who lives here: in whose name a conversation of the household looks things up and acts."""
+__all__ = ["HOUSEHOLD", "OWNER", "Brought", "Function", "Principal", "Request", "Wishes"]
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):

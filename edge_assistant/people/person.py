@@ -31,6 +31,20 @@ def at_least(role: Role, needed: Role) -> bool:
     return _RANK[role] >= _RANK[needed]
 
 
+class Principal(msgspec.Struct, frozen=True):
+    """Who asks. Set by a frontend from its own knowledge, never from a payload."""
+
+    id: str
+    role: Role = "guest"
+
+
+OWNER = Principal(OWNER_ID, "owner")
+"""The person at the device itself: terminal, control socket, the first sign-in link."""
+
+HOUSEHOLD = Principal(HOUSEHOLD_ID, "member")
+"""Everybody who lives here: in whose name a conversation of the household looks things up and acts."""
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """One person. `created_at` is in UNIX seconds."""
 
