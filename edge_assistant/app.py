@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
+from edge_assistant.assistant.acting import ConsentRung
 from edge_assistant.assistant.assistant import Assistant
+from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.assistant.request import Principal
 from edge_assistant.config import Config, Paths, secret
 from edge_assistant.errors import ModelError
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.frontends.web.desk import Tools
     from edge_assistant.memory.embedding import Embedder
+    from edge_assistant.tools.actions import Actions
+    from edge_assistant.tools.timers import Timers
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +99,8 @@ async def serve(
         conversations = Conversations(database)
         await conversations.recover()
         model = await _start_model(stack, config, paths, shutdown)
-        assistant = Assistant(config, conversations, model)
+        _timers, actions = await _start_tools(stack, config, database)
+        assistant = Assistant(config, conversations, model, _extensions(actions))
         preferences = _keep_preferences(config, paths, assistant, model)
         people = People(database)
         services = Services(preferences, ring, database, conversations, model, people=people)
@@ -152,6 +157,37 @@ async def _start_model(
     stack.push_async_callback(_stop_model, model, shutdown)
     await model.start()
     return model
+
+
+async def _start_tools(
+    stack: AsyncExitStack, config: Config, database: Database
+) -> tuple[Timers | None, Actions | None]:
+    """Start what rings, and return it with all that can be done; nothing when `tools.enabled` is off."""
+    if not config.tools.enabled:
+        return None, None
+    from edge_assistant.tools.actions import Actions
+    from edge_assistant.tools.kit import everyday_tools, pin_tools
+    from edge_assistant.tools.ledger import LogLedger
+    from edge_assistant.tools.lists import Lists
+    from edge_assistant.tools.pins import Pins
+    from edge_assistant.tools.timers import Timers
+
+    timers = Timers(database)
+    await timers.load()
+    tools = everyday_tools(timers, Lists(database))
+    if config.tools.pins:
+        pins = Pins(config.tools.pins)
+        stack.callback(pins.close)
+        tools += pin_tools(pins)
+    await stack.enter_async_context(_task(timers.run(), "timers"))
+    return timers, Actions(tools, LogLedger(), pin=secret("home_pin"))
+
+
+def _extensions(actions: Actions | None) -> Extensions:
+    """Return what other rooms add to the assistant."""
+    if actions is None:
+        return Extensions()
+    return Extensions(intents=(ConsentRung(actions),), actions=actions)
 
 
 def _keep_preferences(

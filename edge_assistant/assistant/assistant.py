@@ -12,17 +12,18 @@ from typing import Any
 
 import msgspec
 
+from edge_assistant.assistant.acting import understood
 from edge_assistant.assistant.answer import CANCEL_SECONDS, Answer
 from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.assistant.recorded import recorded_events
-from edge_assistant.assistant.request import Principal, Request
+from edge_assistant.assistant.request import HOUSEHOLD, Principal, Request
 from edge_assistant.assistant.rung import ModelRung
 from edge_assistant.assistant.stateless import StatelessAnswer
 from edge_assistant.assistant.text import clean_text
 from edge_assistant.assistant.thread import Threads
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.config import Config
-from edge_assistant.errors import BusyError, EdgeError
+from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.people.person import HOUSEHOLD_ID
@@ -104,15 +105,26 @@ class Assistant:
         The turn then runs to its end whoever watches. Repeating an id returns the known turn and
         runs nothing, whatever the text. Raises `UsageError` TEXT_EMPTY, TEXT_TOO_LONG, BAD_ID;
         SESSION_NOT_FOUND, TURN_NOT_FOUND when an id is somebody else's; `BusyError` BUSY or
-        SHUTTING_DOWN with `retry_after`; `StoreError` when the message can't be stored.
+        SHUTTING_DOWN with `retry_after`; CONFIRMATION_GONE, NOTHING_TO_CONFIRM; `StoreError` when the
+        message can't be stored.
         """
         turn = self._known(request.id, request.principal)
         if turn is None:
             if request.brought is None:
-                request = msgspec.structs.replace(request, text=clean_text(request.text))
+                request = self._understood(msgspec.structs.replace(request, text=clean_text(request.text)))
             turn = self._admit(request)
         await asyncio.shield(turn.accepted)
         return turn
+
+    def _understood(self, request: Request) -> Request:
+        """Return the request as an answer to our open question, when it is one; raises when it can't be."""
+        actions = self._extensions.actions
+        if actions is None:
+            if request.confirms is not None:
+                raise UsageError("NOTHING_TO_CONFIRM", "this device asks for no confirmation")
+            return request
+        shared = self._line(request.session, request.principal)[0] != request.principal.id
+        return understood(request, actions, HOUSEHOLD if shared else request.principal)
 
     async def turn(self, turn_id: str, principal: Principal) -> Turn | None:
         """Return a turn of `principal`, running or finished, or None when there is none.

@@ -104,6 +104,39 @@ class TextDelta(msgspec.Struct, frozen=True, tag="text.delta", tag_field="type",
     at: float = 0.0
 
 
+class ToolCalled(msgspec.Struct, frozen=True, tag="tool.called", tag_field="type", kw_only=True):
+    """Something is being done: `summary` says what, in words that no model wrote."""
+
+    id: str
+    seq: int
+    name: str
+    summary: str
+
+
+class ToolFinished(msgspec.Struct, frozen=True, tag="tool.finished", tag_field="type", kw_only=True):
+    """What came of it; `code` says why it failed."""
+
+    id: str
+    seq: int
+    name: str
+    outcome: Literal["done", "asked", "declined", "failed"]
+    code: str = ""
+
+
+class ConfirmationAsked(msgspec.Struct, frozen=True, tag="confirm.asked", tag_field="type", kw_only=True):
+    """An action waits for a yes, which is given by its id, or by saying so in the same conversation."""
+
+    id: str
+    seq: int
+    action: str
+    summary: str
+    """What would be done, such as `unlock the front door`."""
+    pin: bool
+    """Whether the yes must come with the household's PIN."""
+    seconds: float
+    """How long the question stays open."""
+
+
 class TurnFinished(msgspec.Struct, frozen=True, tag="turn.finished", tag_field="type", kw_only=True):
     """The answer is complete and stored. `status` is `interrupted` when somebody stopped it."""
 
@@ -132,4 +165,15 @@ class TurnFailed(msgspec.Struct, frozen=True, tag="turn.failed", tag_field="type
     retry_after: float | None = None
 
 
-Event = TurnStarted | TurnQueued | ContextRetrieved | PromptAdvanced | TextDelta | TurnFinished | TurnFailed
+Event = (
+    TurnStarted
+    | TurnQueued
+    | ContextRetrieved
+    | PromptAdvanced
+    | TextDelta
+    | ToolCalled
+    | ToolFinished
+    | ConfirmationAsked
+    | TurnFinished
+    | TurnFailed
+)

@@ -18,6 +18,7 @@ import msgspec
 from edge_assistant.assistant.events import Route, Source, TurnFinished
 from edge_assistant.assistant.request import Request
 from edge_assistant.assistant.turn import Turn
+from edge_assistant.tools.actions import Actions
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ class Extensions:
     extractive: Sequence[QuickRung] = ()
     """Tried after retrieval, before the model."""
     listeners: Sequence[TurnListener] = ()
+    actions: Actions | None = None
+    """What can be done, and under which rules; None when nothing can."""
 
 
 async def first_answer(rungs: Sequence[QuickRung], question: Question) -> QuickAnswer | None:

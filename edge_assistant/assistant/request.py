@@ -9,7 +9,7 @@ import msgspec
 from edge_assistant.llm.protocol import Message
 from edge_assistant.people.person import HOUSEHOLD, OWNER, Principal
 
-__all__ = ["HOUSEHOLD", "OWNER", "Brought", "Function", "Principal", "Request", "Wishes"]
+__all__ = ["HOUSEHOLD", "OWNER", "Brought", "Confirms", "Function", "Principal", "Request", "Wishes"]
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +45,16 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the answer may be a function call, or must be."""
 
 
+class Confirms(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's answer to the question whether something may be done."""
+
+    action: str
+    """Id of the question."""
+    approve: bool
+    pin: str = ""
+    """The household's PIN, when it was asked for; never stored."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One thing a person asks.
 
@@ -61,5 +71,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Id of an earlier turn of the session that was edited: it and all after it give way to this one."""
     tokens_per_second: float = 8.0
     """Pace the person needs: a reader's by default, see `llm.protocol`."""
+    confirms: Confirms | None = None
+    """Set when this answers a question of ours by its id: tapped, or sent over MQTT."""
     brought: Brought | None = None
     """Set when a program asks that keeps the conversation itself: then nothing of it is kept here."""

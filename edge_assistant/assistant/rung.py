@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from edge_assistant.assistant.allowance import Allowance
 from edge_assistant.assistant.events import Route
 from edge_assistant.assistant.forecast import Forecast
 from edge_assistant.assistant.function import call_schema, fence, instructions
@@ -21,6 +20,7 @@ from edge_assistant.config import Config
 from edge_assistant.errors import BusyError
 from edge_assistant.llm.protocol import Completion, Generation, LanguageModel, Sampling
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.people.allowance import Allowance
 
 BACKGROUND = 0.0
 """A pace that yields to every answer."""

@@ -20,6 +20,7 @@ _NAME = r"^[A-Za-z0-9_.:-]{1,64}\Z"
 _URL = r"^(https?://[^\s]+)?\Z"
 _BROKER = r"^mqtts?://[^\s/@]+/?\Z"
 _DEVICE = r"^(?!(cloud|fleet)\Z)[a-z0-9-]{0,40}\Z"
+_TOPIC = r"^[^+#\x00-\x1f]{1,256}\Z"
 _PREFIX = r"^[A-Za-z0-9_-]{0,64}\Z"
 
 PATTERNS = {
@@ -31,6 +32,7 @@ PATTERNS = {
     _BROKER: "an address such as `mqtt://192.168.1.20` or `mqtts://broker.lan:8883`, without a user",
     _DEVICE: "a name of up to 40 small letters, digits or -, but not `cloud` or `fleet`",
     _PREFIX: "up to 64 letters, digits, _ or -",
+    _TOPIC: "an MQTT topic of 1 to 256 characters without + and #",
     _URL: "an address such as `http://192.168.1.20:8000/v1`",
 }
 """What each pattern means, for error messages."""
@@ -217,6 +219,40 @@ class MqttSettings(Section, frozen=True):
     """Its key."""
 
 
+ActionRisk = Literal["free", "confirm", "pin"]
+"""Whether an action is just done, asked about first, or wants the household's PIN."""
+
+
+class PinSettings(Section, frozen=True):
+    """`tools.pins.NAME`: a pin of the device's header."""
+
+    number: Annotated[int, msgspec.Meta(ge=0, le=27)]
+    """Its GPIO number."""
+    output: bool = True
+    """Whether it is switched; else it is only read."""
+    risk: ActionRisk = "confirm"
+    """What must happen before it is switched."""
+
+
+class ToolSettings(Section, frozen=True):
+    """`[tools]`: what the assistant can do."""
+
+    enabled: bool = True
+    """Whether there are timers, alarms, reminders, lists, sums and units at all."""
+    model: Literal["auto", "always", "never"] = "auto"
+    """Whether the model may call them; `auto` asks the catalogue whether it is able to."""
+    steps: Annotated[int, msgspec.Meta(ge=1, le=8)] = 3
+    """Calls that the model may make for one answer."""
+    topics: Annotated[
+        dict[Annotated[str, msgspec.Meta(pattern=_TOPIC)], ActionRisk], msgspec.Meta(max_length=50)
+    ] = {}
+    """MQTT topics that may be published to, each with its risk."""
+    pins: Annotated[
+        dict[Annotated[str, msgspec.Meta(pattern=_PERSONA)], PinSettings], msgspec.Meta(max_length=28)
+    ] = {}
+    """GPIO pins that may be used, by name; needs the extra `gpio`."""
+
+
 class Home(Section, frozen=True):
     """`[home]`: devices and rooms."""
 
@@ -267,6 +303,7 @@ class Config(Section, frozen=True):
     documents: Documents = Documents()
     voice: VoiceSettings = VoiceSettings()
     mqtt: MqttSettings = MqttSettings()
+    tools: ToolSettings = ToolSettings()
     home: Home = Home()
     cloud: Cloud = Cloud()
     guard: Guard = Guard()

@@ -24,7 +24,7 @@ import msgspec
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.assistant.turn import Turn
-from edge_assistant.errors import BusyError, EdgeError, UsageError
+from edge_assistant.errors import BusyError, EdgeError
 from edge_assistant.frontends.address import socket_address
 from edge_assistant.frontends.orders import (
     AddToken,
@@ -53,6 +53,7 @@ from edge_assistant.frontends.orders import (
 )
 from edge_assistant.frontends.protocol import (
     MAX_FRAME_BYTES,
+    Confirm,
     ProtocolError,
     Resume,
     SendMessage,
@@ -181,8 +182,9 @@ class _Connection:
                 self._watch(await self._find(identity, principal), after)
             case Stop(id=identity):
                 await (await self._find(identity, principal)).cancel()
-            case other:
-                raise UsageError("NOT_AVAILABLE", f"`{type(other).__name__.lower()}` can't be done here yet")
+            case Confirm(id=identity) as answer:
+                request = answer.request(await self._find(identity, principal), principal, "control")
+                self._watch(await self._assistant.start(request), 0)
 
     async def _carry_out(self, order: Order) -> msgspec.Struct:
         match order:

@@ -232,6 +232,46 @@ def create_seen_commands(connection: apsw.Connection) -> None:
     )
 
 
+def create_timers_and_lists(connection: apsw.Connection) -> None:
+    """8: timers, alarms and reminders; lists. Columns of `timers` as in `tools.timer.Timer`."""
+    connection.execute(
+        """
+        CREATE TABLE timers(
+            id TEXT PRIMARY KEY,
+            principal TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK(kind IN ('timer', 'alarm', 'reminder')),
+            label TEXT NOT NULL,
+            seconds REAL NOT NULL,
+            boot TEXT NOT NULL,
+            due_up REAL NOT NULL,
+            due_wall REAL NOT NULL,
+            local TEXT NOT NULL,
+            days TEXT NOT NULL,
+            paused_left REAL,
+            rang_at REAL,
+            late REAL NOT NULL,
+            created_at REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX timers_by_principal ON timers(principal);
+        CREATE TABLE lists(
+            id INTEGER PRIMARY KEY,
+            principal TEXT NOT NULL,
+            name TEXT NOT NULL,
+            key TEXT NOT NULL,
+            UNIQUE(principal, key)
+        ) STRICT;
+        CREATE TABLE list_items(
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            list INTEGER NOT NULL REFERENCES lists(id) ON DELETE CASCADE,
+            text TEXT NOT NULL,
+            key TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            UNIQUE(list, key)
+        ) STRICT;
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -240,6 +280,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     create_index,
     index_turn_words,
     create_seen_commands,
+    create_timers_and_lists,
 )
 
 

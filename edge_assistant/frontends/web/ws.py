@@ -185,7 +185,10 @@ class Connection:
             case Stop():
                 self._stop(await self._own_turn(message.id))
             case Confirm():
-                raise UsageError("NOTHING_TO_CONFIRM", "this answer asks for no confirmation")
+                turn = await self._own_turn(message.id)
+                self._watch(
+                    await self._assistant.start(message.request(turn, self._principal, "web")), after=0
+                )
 
     def _request(self, message: SendMessage) -> Request:
         if message.attachments:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_assistant.assistant.allowance import _KEPT, Allowance
+from edge_assistant.people.allowance import _KEPT, Allowance
 
 
 def test_a_person_may_ask_a_few_at_once_and_then_as_often_as_the_rate_says():
