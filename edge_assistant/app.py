@@ -30,6 +30,9 @@ from edge_assistant.errors import ModelError
 from edge_assistant.frontends.control import ControlSocket
 from edge_assistant.llm.switched import OwnedModel, SwitchedModel
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.memory.embedding import NoEmbedder
+from edge_assistant.memory.facts import Facts
+from edge_assistant.memory.search import SearchIndex
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.ops.services import Services, Web
 from edge_assistant.ops.systemd import Notifier
@@ -100,10 +103,13 @@ async def serve(
         await conversations.recover()
         model = await _start_model(stack, config, paths, shutdown)
         _timers, actions = await _start_tools(stack, config, database)
-        assistant = Assistant(config, conversations, model, _extensions(actions))
+        embedder = _embedder(stack, paths)
+        index = await _start_index(stack, database, embedder)
+        facts = Facts(database, index)
+        assistant = Assistant(config, conversations, model, _extensions(stack, config, facts, actions))
         preferences = _keep_preferences(config, paths, assistant, model)
         people = People(database)
-        services = Services(preferences, ring, database, conversations, model, people=people)
+        services = Services(preferences, ring, database, conversations, model, people=people, facts=facts)
         if daemon and config.voice.enabled:
             services.voice = await _start_voice(stack, config, paths, assistant)
         await _start_control(stack, paths, assistant, services)
@@ -115,7 +121,8 @@ async def serve(
                 people=people,
                 conversations=conversations,
                 tools=_tools(stack, preferences, paths, services),
-                embedder=_embedder(stack, paths),
+                embedder=embedder,
+                facts=facts,
                 voice=services.voice_report,
             )
         if daemon and config.mqtt.enabled:
@@ -183,11 +190,17 @@ async def _start_tools(
     return timers, Actions(tools, LogLedger(), pin=secret("home_pin"))
 
 
-def _extensions(actions: Actions | None) -> Extensions:
+def _extensions(stack: AsyncExitStack, config: Config, facts: Facts, actions: Actions | None) -> Extensions:
     """Return what other rooms add to the assistant."""
-    if actions is None:
-        return Extensions()
-    return Extensions(intents=(ConsentRung(actions),), actions=actions)
+    intents = (ConsentRung(actions),) if actions else ()
+    if not config.memory.enabled:
+        return Extensions(intents=intents, actions=actions)
+    from edge_assistant.assistant.learning import Learner, Remembering
+
+    learner = Learner(facts)
+    stack.push_async_callback(learner.stop)
+    remembering = Remembering(facts, learner, config.memory)
+    return Extensions(intents=intents, actions=actions, sources=(remembering,), listeners=(learner,))
 
 
 def _keep_preferences(
@@ -251,6 +264,18 @@ def _embedder(stack: AsyncExitStack, paths: Paths) -> Embedder | None:
     return embedder
 
 
+async def _start_index(stack: AsyncExitStack, database: Database, embedder: Embedder | None) -> SearchIndex:
+    """Return the search over everything stored; its vectors are made in the background."""
+    from edge_assistant.memory.indexer import Indexer
+
+    index = SearchIndex(database, embedder or NoEmbedder(EMBEDDER))
+    if embedder is not None:
+        indexer = Indexer(database, index)
+        stack.push_async_callback(indexer.stop)
+        await indexer.start()
+    return index
+
+
 async def _start_web(
     stack: AsyncExitStack,
     assistant: Assistant,
@@ -260,6 +285,7 @@ async def _start_web(
     conversations: Conversations,
     tools: Tools,
     embedder: Embedder | None,
+    facts: Facts,
     voice: Callable[[], msgspec.Struct | None],
 ) -> Web:
     from edge_assistant.frontends.web.lan import Lan
@@ -275,6 +301,7 @@ async def _start_web(
         lan=Lan(config.web, database, config.assistant.name) if config.web.lan else None,
         tools=tools,
         embedder=embedder,
+        facts=facts,
         voice_report=voice,
     )
     await server.start()

@@ -135,7 +135,11 @@ class Memory(Section, frozen=True):
     """`[memory]`: what it remembers of people."""
 
     enabled: bool = False
-    """Not in this version."""
+    """Whether it learns from what people say and recalls what fits a question."""
+    top_k: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
+    """Memories that one question may bring along."""
+    budget_tokens: Annotated[int, msgspec.Meta(ge=20, le=2000)] = 200
+    """Tokens that they may have together, about."""
 
 
 class Documents(Section, frozen=True):
@@ -288,7 +292,7 @@ class Telemetry(Section, frozen=True):
     """Not in this version."""
 
 
-UNAVAILABLE = ("memory", "documents", "home", "cloud", "guard", "fleet", "telemetry")
+UNAVAILABLE = ("documents", "home", "cloud", "guard", "fleet", "telemetry")
 """Sections that this version knows by name only."""
 
 

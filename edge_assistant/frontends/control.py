@@ -25,6 +25,7 @@ from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError
+from edge_assistant.frontends import memory_orders
 from edge_assistant.frontends.address import socket_address
 from edge_assistant.frontends.orders import (
     AddToken,
@@ -188,6 +189,15 @@ class _Connection:
 
     async def _carry_out(self, order: Order) -> msgspec.Struct:
         match order:
+            case Pair() | AddUser() | AddToken() | Devices() | Revoke():
+                return await self._admit(order)
+            case Link() | Status() | Sessions() | Backup() | RecoveryCode():
+                return await self._serve_owner(order)
+            case _:
+                return await memory_orders.obey(order, self._services.facts)
+
+    async def _serve_owner(self, order: Link | Status | Sessions | Backup | RecoveryCode) -> msgspec.Struct:
+        match order:
             case Link():
                 return LinkMade(await self._services.link())
             case Status():
@@ -198,8 +208,6 @@ class _Connection:
                 return BackupWritten(path, await self._services.backup(Path(path)))
             case RecoveryCode():
                 return RecoveryCodeMade(await self._services.new_recovery_code())
-            case _:
-                return await self._admit(order)
 
     async def _admit(self, order: Pair | AddUser | AddToken | Devices | Revoke) -> msgspec.Struct:
         match order:

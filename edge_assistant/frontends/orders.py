@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 
 from edge_assistant.assistant.request import OWNER, Principal
+from edge_assistant.frontends.memory_orders import MemoryOrder
 from edge_assistant.frontends.protocol import Id, ProtocolError, check_size
 from edge_assistant.memory.conversation import Session
 from edge_assistant.people.person import PROGRAM_SCOPES, Device, Role, Scope, User
@@ -69,7 +70,19 @@ class RecoveryCode(msgspec.Struct, frozen=True, tag="recovery_code", tag_field="
     """Make a new recovery code; the old one ends."""
 
 
-Order = Link | Pair | AddUser | AddToken | Devices | Revoke | Status | Sessions | Backup | RecoveryCode
+Order = (
+    Link
+    | Pair
+    | AddUser
+    | AddToken
+    | Devices
+    | Revoke
+    | Status
+    | Sessions
+    | Backup
+    | RecoveryCode
+    | MemoryOrder
+)
 
 ORDER_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Order))
 

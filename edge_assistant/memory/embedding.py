@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from edge_assistant.errors import EdgeError
+
 FLOAT_BYTES = 4
 
 MAX_TEXT_CHARACTERS = 20_000
@@ -94,6 +96,27 @@ class Embedder(Protocol):
     async def embed_query(self, text: str) -> bytes:
         """Return the vector of a question."""
         ...
+
+
+class NoEmbedder:
+    """Stands for an embedder whose model isn't on this device: what is stored is found by its words."""
+
+    def __init__(self, name: str, dimensions: int = 384) -> None:
+        self.name = name
+        self.dimensions = dimensions
+
+    async def embed(self, texts: Sequence[str], *, background: bool = False) -> Embedded:
+        """Raise EMBEDDER_MISSING."""
+        del texts, background
+        raise self._missing()
+
+    async def embed_query(self, text: str) -> bytes:
+        """Raise EMBEDDER_MISSING."""
+        del text
+        raise self._missing()
+
+    def _missing(self) -> EdgeError:
+        return EdgeError("EMBEDDER_MISSING", f"{self.name} is not on this device: `models pull` brings it")
 
 
 def pack_vector(numbers: Sequence[float]) -> bytes:

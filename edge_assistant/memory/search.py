@@ -76,7 +76,7 @@ class SearchIndex:
     async def add(self, item: Item, chunks: Sequence[Chunk]) -> int:
         """Append chunks to an item, made when there is none, and return its number."""
         number, added = await self._database.write(lambda db: rows.append(db, item, chunks))
-        await self._embed(added)
+        await self.embed_added(added)
         return number
 
     async def replace(self, item: Item, chunks: Sequence[Chunk]) -> int:
@@ -85,7 +85,7 @@ class SearchIndex:
         Chunks whose text did not change keep their vectors.
         """
         number, added = await self._database.write(lambda db: rows.replace(db, item, chunks))
-        await self._embed(added)
+        await self.embed_added(added)
         return number
 
     async def remove(self, source: str, ref: str, principal: str = "") -> bool:
@@ -116,18 +116,7 @@ class SearchIndex:
         """Have `wake()` called whenever chunks were added that wait for vectors."""
         self._on_pending.append(wake)
 
-    # --- inside
-
-    async def _vector(self, question: str) -> bytes | None:
-        if not question.strip():
-            return None
-        try:
-            return await self.embedder.embed_query(question)
-        except EdgeError as error:
-            logger.warning("searching by words only: %s", error.code)
-            return None
-
-    async def _embed(self, added: list[tuple[int, str]]) -> None:
+    async def embed_added(self, added: list[tuple[int, str]]) -> None:
         """Give a few new chunks their vectors now; whatever is not done is left to the indexer."""
         if 0 < len(added) <= EMBEDDED_AT_ONCE:
             try:
@@ -150,6 +139,17 @@ class SearchIndex:
             return vectors.store_vectors(db, vectors.ensure_table(db, name, dimensions), pairs)
 
         return await self._database.write(work)
+
+    # --- inside
+
+    async def _vector(self, question: str) -> bytes | None:
+        if not question.strip():
+            return None
+        try:
+            return await self.embedder.embed_query(question)
+        except EdgeError as error:
+            logger.warning("searching by words only: %s", error.code)
+            return None
 
     def _search(self, db: apsw.Connection, question: Question) -> list[Hit]:
         query, name, vector, filters, k = question

@@ -16,6 +16,7 @@ from edge_assistant.errors import EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel, ModelStatus
 from edge_assistant.memory.conversation import Session
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.memory.facts import Facts
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.people.people import People
 from edge_assistant.people.person import Device, Role, Scope, User
@@ -88,6 +89,7 @@ class Services:
         model: LanguageModel,
         *,
         people: People,
+        facts: Facts,
     ) -> None:
         self.web: Web | None = None
         """Set when the page is served."""
@@ -98,6 +100,7 @@ class Services:
         self.database = database
         self._conversations = conversations
         self.people = people
+        self.facts = facts
         self._model = model
         self._started = time.monotonic()
 

@@ -272,6 +272,39 @@ def create_timers_and_lists(connection: apsw.Connection) -> None:
     )
 
 
+def create_facts(connection: apsw.Connection) -> None:
+    """9: what was learnt of people, in their words, and where it is from. Times are UNIX seconds.
+
+    `slot` names what can be true only once; `gist` is the same for two ways to say one thing.
+    `replaced_by` is the fact that took this one's place, which can be undone; NULL while it holds.
+    """
+    connection.execute(
+        """
+        CREATE TABLE facts(
+            id TEXT PRIMARY KEY,
+            principal TEXT NOT NULL,
+            shared INTEGER NOT NULL DEFAULT 0 CHECK(shared IN (0, 1)),
+            text TEXT NOT NULL,
+            slot TEXT NOT NULL DEFAULT '',
+            gist TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            confidence REAL NOT NULL,
+            session TEXT NOT NULL DEFAULT '',
+            turn TEXT NOT NULL DEFAULT '',
+            source TEXT NOT NULL DEFAULT '',
+            created_at REAL NOT NULL,
+            said_at REAL NOT NULL,
+            times INTEGER NOT NULL DEFAULT 1,
+            replaced_by TEXT REFERENCES facts(id) ON DELETE CASCADE
+        ) STRICT;
+        CREATE INDEX facts_by_slot ON facts(principal, slot) WHERE replaced_by IS NULL;
+        CREATE INDEX facts_by_gist ON facts(principal, gist) WHERE replaced_by IS NULL;
+        CREATE INDEX facts_by_session ON facts(session);
+        CREATE INDEX facts_replaced ON facts(replaced_by) WHERE replaced_by IS NOT NULL;
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -281,6 +314,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     index_turn_words,
     create_seen_commands,
     create_timers_and_lists,
+    create_facts,
 )
 
 

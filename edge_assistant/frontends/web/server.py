@@ -7,6 +7,7 @@ import errno
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
@@ -20,6 +21,7 @@ from edge_assistant.frontends.web.entrance import Entrance
 from edge_assistant.frontends.web.history import History
 from edge_assistant.frontends.web.household import Household
 from edge_assistant.frontends.web.lan import Lan
+from edge_assistant.frontends.web.memory import MemoryPages
 from edge_assistant.frontends.web.models import Models
 from edge_assistant.frontends.web.openai_api import OpenAI
 from edge_assistant.frontends.web.pages import STATIC, Pages
@@ -34,10 +36,15 @@ from edge_assistant.frontends.web.ws import Limits, Sockets
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.embedding import Embedder
+from edge_assistant.memory.facts import Facts
 from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
 
 logger = logging.getLogger(__name__)
+
+
+class _Part(Protocol):
+    def routes(self) -> list[web.RouteDef]: ...
 
 
 class WebServer:
@@ -53,6 +60,7 @@ class WebServer:
         *,
         lan: Lan | None = None,
         embedder: Embedder | None = None,
+        facts: Facts | None = None,
         voice_report: Callable[[], msgspec.Struct | None] = lambda: None,
         tools: Tools,
         limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -65,7 +73,7 @@ class WebServer:
         self._limits = limits
         self._sockets = Sockets(assistant, limits)
         self._doorkeeper = Doorkeeper(people.devices, people.pairings, people.users, self._sockets.close)
-        self._parts = (
+        self._parts: tuple[_Part, ...] = (
             Pages(static),
             self._doorkeeper,
             self._sockets,
@@ -79,6 +87,8 @@ class WebServer:
             PairingPages(self._inviter, people.pairings, lan),
             StatusPages(tools.preferences, model_status, voice_report, self._sockets.__len__),
         )
+        if facts is not None:
+            self._parts += (MemoryPages(facts, conversations),)
         self._entrance = Entrance(limits.connections)
         self._gate = Gate(settings.host, settings.allowed_hosts, lan)
         self._runner: web.AppRunner | None = None
