@@ -13,7 +13,6 @@ from edge_assistant.cli.connection import Connection, Message, connected
 from edge_assistant.cli.terminal import printable
 from edge_assistant.people.person import OWNER_ID
 
-
 Work = Callable[[Connection, argparse.Namespace], None]
 
 

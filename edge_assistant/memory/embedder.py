@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from edge_assistant.catalog.catalog import find_model
-from edge_assistant.errors import EdgeError, ModelError, UsageError, WorkerError
+from edge_assistant.errors import ModelError, UsageError, WorkerError
 from edge_assistant.memory.conversation_rows import storable
 from edge_assistant.memory.embedding import (
     MAX_TEXT_CHARACTERS,
@@ -267,25 +267,3 @@ class FastembedEmbedder:
     def _fail(self, request: _Request, code: str, message: str, retry_after: float | None = None) -> None:
         with contextlib.suppress(asyncio.InvalidStateError):
             request.answer.set_exception(WorkerError(code, message, retry_after=retry_after))
-
-
-class MissingEmbedder:
-    """Stands where an embedder can't be had and says why; searching by words goes on."""
-
-    def __init__(self, name: str, error: EdgeError, dimensions: int = _DIMENSIONS) -> None:
-        self.name = name
-        self.dimensions = dimensions
-        self._error = error
-
-    async def embed(self, texts: Sequence[str], *, background: bool = False) -> Embedded:
-        """Raise why there is none."""
-        del texts, background
-        raise EdgeError(self._error.code, self._error.message)
-
-    async def embed_query(self, text: str) -> bytes:
-        """Raise why there is none."""
-        del text
-        raise EdgeError(self._error.code, self._error.message)
-
-    async def stop(self) -> None:
-        """Do nothing."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from edge_assistant.memory.fact import Fact, Recalled
 from edge_assistant.memory.fact_rows import gist
+from edge_assistant.memory.statement import alias_of
 
 WORD_SHARE = 0.25
 """How much all words of a question in common are worth, next to a cosine of 1."""
@@ -32,9 +33,9 @@ _PERSONAL = re.compile(r"\b(?:i|i'm|i've|i'd|me|my|mine|myself|our|ours|us|we)\b
 _ASKING = frozenset(
     re.findall(
         r"\w+",
-        "what who whom whose where when why how which do does did can could would should will shall may might "
-        "tell say know remember remind there any some if or about again please you your me he she they his her "
-        "their as by from get got s",
+        "what who whom whose where when why how which do does did can could would should will shall may "
+        "might tell say know remember remind there any some if or about again please you your me he she "
+        "they his her their as by from get got s",
     )
 )
 _ENDINGS = re.compile(r"(?:'s|ies|ing|ed|es|s|e|y)$")
@@ -52,16 +53,18 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(_ENDINGS.sub("", word) if len(word) > _SHORT else word for word in words)
 
 
-def names_alias(question: str, fact: Fact) -> bool:
-    """Return whether a question uses a name that the fact explains."""
-    name = fact.slot.removeprefix("alias ")
-    return name != fact.slot and re.search(rf"\b{re.escape(name)}\b", question, re.IGNORECASE) is not None
+def uses_name(question: str, name: str) -> bool:
+    """Return whether a question uses a name that somebody explained."""
+    return re.search(rf"\b{re.escape(name)}\b", question, re.IGNORECASE) is not None
 
 
 def score(question: str, fact: Fact, similarity: float, *, by_words: bool) -> float:
-    """Return how well a fact fits, from 0 to 1; `similarity` is the cosine, unknown when `by_words`."""
-    if names_alias(question, fact):
-        return 1.0
+    """Return how well a fact fits, from 0 to 1; `similarity` is the cosine, unknown when `by_words`.
+
+    A name that somebody explained fits when it is used, and only then.
+    """
+    if name := alias_of(fact.slot):
+        return float(uses_name(question, name))
     wanted = stems(question)
     shared = len(wanted & stems(fact.text)) / len(wanted) if wanted else 0.0
     if by_words:

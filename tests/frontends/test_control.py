@@ -21,6 +21,9 @@ from edge_assistant.frontends.control import MAX_CONNECTIONS, MAX_WATCHED, Contr
 from edge_assistant.frontends.protocol import MAX_FRAME_BYTES
 from edge_assistant.llm.protocol import Completion, Generation, ModelStatus, Piece
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.memory.embedding import NoEmbedder
+from edge_assistant.memory.facts import Facts
+from edge_assistant.memory.search import SearchIndex
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.ops.services import Services
 from edge_assistant.people.people import People
@@ -124,6 +127,7 @@ class House:
             self.conversations,
             self.model,
             people=People(database),
+            facts=Facts(database, SearchIndex(database, NoEmbedder("m"))),
         )
         self.control = ControlSocket(self.path, self.assistant, self.services)
         self.callers: list[Caller] = []
@@ -361,3 +365,23 @@ class _Web:
         if not self.url:
             raise UsageError("WEB_DISABLED", "never here")
         return f"{self.url}/#signin=once"
+
+
+async def test_what_it_remembers_is_added_found_corrected_and_taken_back(house: House) -> None:
+    client = await house.call()
+    (fact,) = (await ordered(client, type="memory.add", text="my sister is called Eve"))["items"]
+    corrected = {"type": "memory.correct", "fact": fact["id"], "text": "my sister is called Ada"}
+    (newer,) = (await ordered(client, **corrected))["items"]
+    assert (await ordered(client, type="memory.list"))["items"] == [newer]
+    assert len((await ordered(client, type="memory.export"))["items"]) == 2
+    found = await ordered(client, type="memory.search", text="sister")
+    assert [each["fact"]["id"] for each in found["items"]] == [newer["id"]]
+    (again,) = (await ordered(client, type="memory.undo", fact=newer["id"]))["items"]
+    assert again["text"] == "My sister is called Eve."
+    refused = await ordered(client, type="memory.correct", fact="nonsense", text="x")
+    assert refused["code"] == "FACT_NOT_FOUND"
+
+
+async def ordered(client: Caller, **order: Any) -> dict[str, Any]:
+    await client.send(**order)
+    return await client.receive()

@@ -7,9 +7,9 @@ import time
 import apsw
 import pytest
 
-from edge_assistant.errors import ModelError
 from edge_assistant.memory import vectors
-from edge_assistant.memory.embedder import FastembedEmbedder, MissingEmbedder
+from edge_assistant.memory.embedder import FastembedEmbedder
+from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.index_types import Chunk, Filters, Item
 from edge_assistant.memory.indexer import Indexer
 from edge_assistant.memory.search import SearchIndex, fuse
@@ -79,7 +79,7 @@ async def test_filters_let_through_what_they_name(index: SearchIndex, filters: d
 async def test_without_an_embedder_words_are_found_and_vectors_come_later(
     database: Database, embedder: FastembedEmbedder
 ) -> None:
-    index = SearchIndex(database, MissingEmbedder("m", ModelError("MODEL_MISSING", "none")))
+    index = SearchIndex(database, NoEmbedder("m"))
     await fill(index)
     hits = await index.search("boiler pressures", ANN)
     assert (hits[0].ref, hits[0].similarity) == ("boiler", 0.0)
@@ -169,7 +169,7 @@ async def test_frequent_words_are_left_out_and_rare_ones_found(
 ) -> None:
     chunks = [Chunk(f"the common text number{n} of many") for n in range(300)]
     await index.replace(item("many"), [*chunks, Chunk("the zebra crossing of many")])
-    index_without = SearchIndex(database, MissingEmbedder("m", ModelError("MODEL_MISSING", "none")))
+    index_without = SearchIndex(database, NoEmbedder("m"))
     assert await index_without.search("the common of many", ANN) == []
     hits = await index_without.search("the common zebra of many", ANN)
     assert [hit.text for hit in hits] == ["the zebra crossing of many"]

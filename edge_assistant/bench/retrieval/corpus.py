@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import hashlib
-import os
 import sysconfig
 import warnings
 from collections.abc import Iterator
@@ -133,4 +132,4 @@ async def _embed(setting: Setting, texts: list[str]) -> Vectors:
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-assistant" / "bench"
+    return Path.home() / ".cache" / "edge-assistant" / "bench"
