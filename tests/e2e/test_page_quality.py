@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext
 
+import edge_assistant.bench.chat as chat_bench
 from tests.daemon import Daemon
 from tests.e2e.page_chat import ChatPage
 
-AUDIT = Path(__file__).with_name("page_audit.js").read_text(encoding="utf-8").partition("\n")[2]
+AUDIT = Path(chat_bench.__file__).with_name("audit.js").read_text(encoding="utf-8").partition("\n")[2]
 STATIC = Path(__file__).parents[2] / "edge_assistant" / "frontends" / "web" / "static"
 SAMPLE = (
     "# Title\n\nText with `code`, **bold** and [a link](https://example.org).\n\n```python\nx = 1\n```\n\n"

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator
 
+import edge_assistant.bench.chat as chat_bench
 from tests.daemon import Daemon
 from tests.e2e.page_chat import ChatPage
 
 STATIC = Path(__file__).parents[2] / "edge_assistant" / "frontends" / "web" / "static"
-AUDIT = Path(__file__).with_name("page_audit.js").read_text(encoding="utf-8").partition("\n")[2]
+AUDIT = Path(chat_bench.__file__).with_name("audit.js").read_text(encoding="utf-8").partition("\n")[2]
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DESK = {"viewport": {"width": 1200, "height": 800}}
 

@@ -1,6 +1,6 @@
-"""`bench chat`: what the daemon costs, how soon it is there, how fast it delivers."""
+"""`bench chat`: what the daemon costs, how soon it is there, how fast it delivers, how its page looks."""
 
-from edge_assistant.bench.chat import delivery, overload, pairing, refusal, start
+from edge_assistant.bench.chat import delivery, look, overload, pairing, refusal, start
 
 MEASUREMENTS = (
     *start.MEASUREMENTS,
@@ -8,4 +8,5 @@ MEASUREMENTS = (
     *overload.MEASUREMENTS,
     *pairing.MEASUREMENTS,
     *refusal.MEASUREMENTS,
+    *look.MEASUREMENTS,
 )
