@@ -313,3 +313,8 @@ class Config(Section, frozen=True):
     guard: Guard = Guard()
     fleet: Fleet = Fleet()
     telemetry: Telemetry = Telemetry()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the sections that can be switched off and are on."""
+        return tuple(name for name in self.__struct_fields__ if getattr(getattr(self, name), "enabled", False))

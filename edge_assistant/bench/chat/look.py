@@ -48,6 +48,9 @@ PAINTED = """() => new Promise((resolve) => {
         for (const each of list.getEntriesByName("first-contentful-paint")) resolve(each.startTime);
     }).observe({ type: "paint", buffered: true });
 })"""
+MARK = """() => {
+    document.querySelector(".wizard .dialog-actions button").dataset.old = "";
+}"""
 FOCUSED = """() => {
     const node = document.activeElement;
     const { outlineStyle } = getComputedStyle(node);
@@ -104,6 +107,7 @@ async def _look(setting: Setting) -> Seen:
     seen = Seen()
     async with _browser() as browser, running_device(setting) as device:
         await device.wait_for_model()
+        await _set_up(browser, device, seen, thorough=not setting.quick)
         for _ in range(setting.count(7, 2)):
             await _load(browser, device, seen)
         for options, scheme, locale in LOOKS[: setting.count(len(LOOKS), 1)]:
@@ -131,6 +135,21 @@ async def _open(context: BrowserContext, device: Device, seen: Seen) -> Page:
     await page.goto(link)
     await page.wait_for_selector("#app:not([hidden])")
     return page
+
+
+async def _set_up(browser: Browser, device: Device, seen: Seen, *, thorough: bool) -> None:
+    """Go through the wizard of the first visit on a phone; it never comes again."""
+    context = await browser.new_context(**PHONE, locale="en-US", reduced_motion="reduce")
+    page = await _open(context, device, seen)
+    wizard = page.locator("dialog.wizard")
+    for button in (*["Next"] * 5, "Done") if thorough else ("Later",):
+        await wizard.locator(f".dialog-actions button:text-is('{button}')").wait_for()
+        await _check(page, seen)
+        await page.evaluate(MARK)
+        await wizard.get_by_role("button", name=button, exact=True).click()
+        await wizard.locator("[data-old]").wait_for(state="detached")
+    await wizard.wait_for(state="detached")
+    await context.close()
 
 
 async def _load(browser: Browser, device: Device, seen: Seen) -> None:
@@ -185,6 +204,7 @@ async def _check(page: Page, seen: Seen) -> None:
     for _ in range(count + 3):  # browsers put their own stops between the last and the first
         await page.keyboard.press("Tab")
         stops.append(await page.evaluate(FOCUSED))
+    await page.evaluate("() => document.activeElement.blur()")
     order = [index for index, _, _ in stops if index >= 0]
     if set(order) != set(range(count)):
         seen.complaints.append(f"Tab reaches {len(set(order))} of {count}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 from aiohttp import ETag, web
 
 from edge_assistant.errors import EdgeError
@@ -18,20 +20,27 @@ TYPES = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".css": "text/css",
+    ".json": "application/json",
     ".svg": "image/svg+xml",
     ".png": "image/png",
     ".woff2": "font/woff2",
     ".webmanifest": "application/manifest+json",
 }
 
+LISTING = "shell.json"
+"""Names all files of the page, for the worker that keeps them."""
+
+NOT_KEPT = {"sw.js", "index.html", "trust.html", "trust.js"}
+"""What it does not keep: itself, the page that it keeps as `/`, and what is read while the device is there."""
+
 
 class Asset:
     """One file as it is served."""
 
-    def __init__(self, path: Path) -> None:
-        self.plain = path.read_bytes()
+    def __init__(self, name: str, plain: bytes) -> None:
+        self.plain = plain
         self.compressed = gzip.compress(self.plain, 9, mtime=0)
-        self.content_type = TYPES.get(path.suffix, "application/octet-stream")
+        self.content_type = TYPES.get(Path(name).suffix, "application/octet-stream")
         self.etag = ETag(hashlib.sha256(self.plain).hexdigest()[:24], is_weak=True)
 
     def respond(self, request: web.Request) -> web.Response:
@@ -54,7 +63,9 @@ class Pages:
     """The shell of the chat: nothing in it is about a person, so it needs no sign-in."""
 
     def __init__(self, folder: Path = STATIC) -> None:
-        self._assets = {path.name: Asset(path) for path in sorted(folder.iterdir()) if path.is_file()}
+        files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+        self._assets = {path.name: Asset(path.name, path.read_bytes()) for path in files}
+        self._assets[LISTING] = Asset(LISTING, _list_shell(self._assets))
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the page."""
@@ -96,3 +107,8 @@ class Pages:
         if asset is None:
             raise EdgeError("NOT_FOUND", "there is nothing at this address")
         return asset.respond(request)
+
+
+def _list_shell(names: Iterable[str]) -> bytes:
+    """Return the body of the listing."""
+    return msgspec.json.encode({"files": [f"/static/{name}" for name in names if name not in NOT_KEPT]})

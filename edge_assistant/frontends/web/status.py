@@ -38,6 +38,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     vitals: Vitals
     language: str
     """Language of answers, as in `assistant.language`."""
+    features: tuple[str, ...]
+    """Sections of the configuration that are on, such as `voice`."""
     set_up: bool
     """Whether the wizard need not be shown."""
 
@@ -86,6 +88,7 @@ class StatusPages:
                 voice=self._voice_report(),
                 vitals=await self._read_vitals(),
                 language=settings.language,
+                features=self._preferences.config.features,
                 set_up=self._preferences.set_up,
             )
         )

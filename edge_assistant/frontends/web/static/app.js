@@ -6,6 +6,7 @@ import { Composer } from "./composer.js";
 import { el, ICONS, icon, loadStyle } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { copy, notify } from "./notices.js";
+import { panelsFor, titleOf } from "./panels.js";
 import { Follow } from "./scroll.js";
 import { Search } from "./search.js";
 import { SessionList } from "./sessions.js";
@@ -28,6 +29,8 @@ class App {
   constructor() {
     this.name = t("assistant");
     this.met = false; // whether it is known who is signed in
+    this.role = "guest";
+    this.features = []; // sections of the configuration that are on
     this.drawer = new Drawer(byId);
     this.status = new Status(byId, { onSignedOut: () => this.signedOut(), onTold: (status) => this.greet(status) });
     this.connection = new Connection({
@@ -82,6 +85,7 @@ class App {
     await loadStyle("/static/panels.css");
     const { openSettings } = await import("./settings.js");
     await openSettings(panel, {
+      features: this.features,
       changed: () => this.status.check(),
       openSession: (id) => this.go(id),
       openHousehold: () => this.openHousehold(),
@@ -121,16 +125,29 @@ class App {
     if (!me) return;
     this.connection.outbox.person = me.user.id;
     this.sessions.signedInAs(me);
+    this.role = me.user.role;
+    this.listPanels();
     if (me.user.role === "owner" && this.status.setUp === false) await this.openWizard();
   }
 
   greet(status) {
     this.name = status.assistant || this.name;
+    this.features = status.features;
+    this.listPanels();
     byId("brand").textContent = this.name;
     this.composer.field.placeholder = t("messageTo", this.name);
     byId("empty-title").textContent = t("emptyTitle", this.name);
     const buttons = t("suggestions").map(([title, text]) => suggestion(title, text, () => this.send(text)));
     byId("suggestions").replaceChildren(...buttons);
+  }
+
+  /** Lists the panels that stand beside the chats. */
+  listPanels() {
+    const shown = panelsFor(this.role, this.features).filter((each) => each.icon);
+    if (byId("panels").childElementCount === shown.length) return;
+    const button = (each) =>
+      el("button", { type: "button", id: `side-${each.id}`, class: "side-button", onclick: () => this.openSettings(each.id) }, icon(each.icon), el("span", {}, titleOf(each)));
+    byId("panels").replaceChildren(...shown.map(button));
   }
 
   /** Shows a chat and puts it into the address, so that Back and reload find it. */

@@ -1,5 +1,7 @@
 // The words about devices, people and trust, in each language the page knows; loaded when they are needed.
 
+import { speaker } from "./panels.js";
+
 const ENGLISH = {
   open: "Devices and people",
   title: "Devices and people",
@@ -86,9 +88,4 @@ const GERMAN = {
   trust: "Dem Gerät auf diesem Telefon vertrauen, damit das Mikrofon geht",
 };
 
-/** Returns the words for `key` in the page's language, filled in with `values`. */
-export function say(key, ...values) {
-  const table = document.documentElement.lang.startsWith("de") ? GERMAN : ENGLISH;
-  const words = table[key];
-  return typeof words === "function" ? words(...values) : words;
-}
+export const say = speaker(ENGLISH, GERMAN);

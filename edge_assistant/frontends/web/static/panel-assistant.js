@@ -8,7 +8,7 @@ import { say } from "./panel-text.js";
 
 const MOST = 2000;
 
-export async function assistantPanel({ changed }) {
+export async function panel({ changed }) {
   const settings = await call("GET", "/api/settings");
   const fields = assistantFields(settings);
   const note = el("p", { class: "note", role: "status" });

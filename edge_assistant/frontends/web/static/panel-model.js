@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { say } from "./panel-text.js";
 import { errorText } from "./text.js";
 
-export async function modelPanel({ changed }) {
+export async function panel({ changed }) {
   const models = new Models(changed);
   await models.load();
   return [models.memory, models.note, models.list];

@@ -8,7 +8,7 @@ import { say } from "./panel-text.js";
 import { installer } from "./shell.js";
 import { chooseTheme, chosenTheme, THEMES } from "./themes.js";
 
-export async function pagePanel({ me }) {
+export async function panel({ me }) {
   const language = choice("page-language", languageOptions(), kept("language"), { onchange: () => speak(language.value) });
   const theme = choice("page-theme", THEMES.map((name) => [name, say("themes")[name]]), chosenTheme(), {
     onchange: () => chooseTheme(theme.value),

@@ -7,7 +7,7 @@ import { say } from "./panel-text.js";
 const LOOK_MS = 2000;
 const GB = 2 ** 30;
 
-export async function statusPanel({ line }) {
+export async function panel({ line }) {
   const facts = el("dl", { class: "facts" });
   const memory = el("meter", { min: 0, max: 1, high: 0.9, "aria-label": say("memory") });
   const draw = async () => {

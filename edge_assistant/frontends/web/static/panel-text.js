@@ -1,5 +1,7 @@
 // The words of settings, inspector and wizard, in each language the page knows; loaded when they are needed.
 
+import { speaker } from "./panels.js";
+
 const ENGLISH = {
   title: "Settings",
   close: "Close",
@@ -11,11 +13,7 @@ const ENGLISH = {
   unknown: "not measured yet",
   stop: "Stop",
 
-  page: "This page",
-  assistant: "Assistant",
   model: "Model",
-  status: "Status",
-  turns: "Last answers",
   household: "Devices and people",
 
   signedIn: (role) => `Signed in as ${role}`,
@@ -116,11 +114,7 @@ const GERMAN = {
   unknown: "noch nicht gemessen",
   stop: "Anhalten",
 
-  page: "Diese Seite",
-  assistant: "Assistent",
   model: "Modell",
-  status: "Zustand",
-  turns: "Letzte Antworten",
   household: "Geräte und Personen",
 
   signedIn: (role) => `Angemeldet als ${role}`,
@@ -210,8 +204,4 @@ const GERMAN = {
   wizard_recover_text: "Chats sind verschlüsselt. Nur dieser Code holt sie aus einer Sicherung auf ein anderes Gerät.",
 };
 
-/** Returns the words for `key` in the page's language, filled in with `values`. */
-export function say(key, ...values) {
-  const words = (document.documentElement.lang === "de" ? GERMAN : ENGLISH)[key];
-  return typeof words === "function" ? words(...values) : words;
-}
+export const say = speaker(ENGLISH, GERMAN);

@@ -9,7 +9,7 @@ const HEIGHT = 22;
 const NARROWEST = 3; // a span that was there must be seen
 const SPANS = ["queue", "retrieve", "read", "write"];
 
-export async function turnsPanel({ openSession }) {
+export async function panel({ openSession }) {
   const { turns } = await call("GET", "/api/turns");
   const timed = turns.filter(({ timings }) => timings?.total_ms);
   if (!timed.length) return [el("p", { class: "muted" }, say("noTurns"))];

@@ -5,13 +5,6 @@ const CACHE = "shell";
 const PATIENCE_MS = 2500; // away from home an address may not even refuse
 const SHELL = /^\/(static\/[\w.-]+)?$/;
 
-/** What the page fetches only when somebody wants to see it. */
-const LATER = [
-  "household-text.js", "household.css", "household.js", "invitation.js", "panel-assistant.js", "panel-form.js",
-  "panel-model.js", "panel-page.js", "panel-status.js", "panel-text.js", "panel-turns.js", "panels.css", "settings.js",
-  "wizard.js",
-];
-
 addEventListener("install", (event) => {
   skipWaiting();
   event.waitUntil(fetchShell());
@@ -27,10 +20,8 @@ addEventListener("fetch", (event) => {
 
 async function fetchShell() {
   const cache = await caches.open(CACHE);
-  const page = await fetch("/", { cache: "no-cache" });
-  const names = new Set((await page.clone().text()).match(/\/static\/[\w.-]+/g));
-  await cache.put("/", page);
-  await cache.addAll([...names, ...LATER.map((name) => `/static/${name}`)]);
+  const { files } = await (await fetch("/static/shell.json", { cache: "no-cache" })).json();
+  await cache.addAll(["/", ...files]);
 }
 
 /** The device's answer when it comes soon, else what was kept. */

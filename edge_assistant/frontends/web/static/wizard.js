@@ -6,7 +6,7 @@ import { showInvitation } from "./invitation.js";
 import { keep, kept } from "./kept.js";
 import { assistantFields, recovery, saved } from "./panel-assistant.js";
 import { actionButton, choice, labelled } from "./panel-form.js";
-import { modelPanel } from "./panel-model.js";
+import { panel as modelPanel } from "./panel-model.js";
 import { languageOptions } from "./panel-page.js";
 import { say } from "./panel-text.js";
 import { notify } from "./notices.js";

@@ -1,0 +1,32 @@
+// Every panel of the page, in the order in which they are listed. A panel's module is fetched when somebody opens
+// it. docs/page.md says how to add one.
+
+const RANKS = ["guest", "member", "owner"];
+
+/**
+ * `title` is `[English, German]`; `role` the least that may open it; `needs` the section of the configuration that
+ * must be on; `icon` is the `d` of its path, and with it the panel also stands in the list beside the chats.
+ */
+export const PANELS = [
+  { id: "page", title: ["This page", "Diese Seite"], role: "guest", load: () => import("./panel-page.js") },
+  { id: "assistant", title: ["Assistant", "Assistent"], role: "owner", load: () => import("./panel-assistant.js") },
+  { id: "model", title: ["Model", "Modell"], role: "owner", load: () => import("./panel-model.js") },
+  { id: "status", title: ["Status", "Zustand"], role: "guest", load: () => import("./panel-status.js") },
+  { id: "turns", title: ["Last answers", "Letzte Antworten"], role: "guest", load: () => import("./panel-turns.js") },
+];
+
+/** Returns the panels for somebody of `role` on a device whose `features` are on. */
+export function panelsFor(role, features) {
+  return PANELS.filter((each) => RANKS.indexOf(role) >= RANKS.indexOf(each.role) && (!each.needs || features.includes(each.needs)));
+}
+
+/** Returns what a panel is called in the page's language. */
+export const titleOf = ({ title: [english, german] }) => (document.documentElement.lang === "de" ? german : english);
+
+/** Returns `say(key, ...values)` over two tables of words with the same keys. */
+export function speaker(english, german) {
+  return (key, ...values) => {
+    const words = (document.documentElement.lang === "de" ? german : english)[key];
+    return typeof words === "function" ? words(...values) : words;
+  };
+}
