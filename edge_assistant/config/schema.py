@@ -317,4 +317,5 @@ class Config(Section, frozen=True):
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the sections that can be switched off and are on."""
-        return tuple(name for name in self.__struct_fields__ if getattr(getattr(self, name), "enabled", False))
+        sections = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return tuple(name for name, section in sections if getattr(section, "enabled", False))

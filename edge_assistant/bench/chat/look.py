@@ -6,8 +6,9 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,16 +19,16 @@ from edge_assistant.bench.measurement import CannotMeasureError, Measurement, Se
 from edge_assistant.bench.statistic import spread
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext, Page, Request
+    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 SLOW_DOWN = 4
 ANSWER_MS = 120_000
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-DESK = {"viewport": {"width": 1200, "height": 800}}
-LOOKS = (
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+DESK: dict[str, Any] = {"viewport": {"width": 1200, "height": 800}}
+LOOKS: tuple[tuple[dict[str, Any], Literal["light", "dark"], str], ...] = (
     (PHONE, "light", "en-US"),
     (DESK, "dark", "de-DE"),
     (PHONE, "dark", "de-DE"),
@@ -129,7 +130,11 @@ async def _open(context: BrowserContext, device: Device, seen: Seen) -> Page:
         if urlsplit(request.url).netloc not in {host, ""}:
             seen.noise.append(f"request to {urlsplit(request.url).netloc}")
 
-    page.on("console", lambda each: each.type == "error" and seen.noise.append(each.text))
+    def told(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            seen.noise.append(message.text)
+
+    page.on("console", told)
     page.on("pageerror", lambda error: seen.noise.append(str(error)))
     page.on("request", requested)
     await page.goto(link)
@@ -217,7 +222,7 @@ async def _check(page: Page, seen: Seen) -> None:
 
 def _goes_round(order: list[int], count: int) -> bool:
     """Return whether each stop is followed by the next one, wherever it began."""
-    return all((after - before) % count in {0, 1} for before, after in zip(order, order[1:], strict=False))
+    return all((after - before) % count in {0, 1} for before, after in pairwise(order))
 
 
 def measure(setting: Setting) -> Iterator[Result]:

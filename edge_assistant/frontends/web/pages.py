@@ -31,7 +31,7 @@ LISTING = "shell.json"
 """Names all files of the page, for the worker that keeps them."""
 
 NOT_KEPT = {"sw.js", "index.html", "trust.html", "trust.js"}
-"""What it does not keep: itself, the page that it keeps as `/`, and what is read while the device is there."""
+"""What it does not keep: itself, the page that it keeps as `/`, and what is read beside the device."""
 
 
 class Asset:
