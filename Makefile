@@ -30,7 +30,7 @@ ifdef CUDA
 export EDGE_ASSISTANT__LLM__GPU_LAYERS ?= -1
 endif
 
-.PHONY: help setup models run test check bench clean
+.PHONY: help setup models run test check bench pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,10 @@ check: $(TEST_STAMP) ## lint, format, types, import contract
 bench: setup $(TEST_STAMP) ## every benchmark; takes minutes, leave the machine alone meanwhile
 	$(BIN)/edge-assistant bench llm
 	$(BIN)/edge-assistant bench chat
+
+pictures: setup $(TEST_STAMP) ## the pictures of the page in docs/images, taken anew by the tests that tell its story
+	EDGE_ASSISTANT_PICTURES=docs/images $(BIN)/python -m pytest -q tests/e2e/test_phone.py tests/e2e/test_page_settings.py \
+		-k 'scans or pictures or first_visit'
 
 clean: ## remove .venv and what builds left; models and conversations stay
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from tests.daemon import Daemon
+from tests.e2e.album import Album
 from tests.e2e.page_chat import ChatPage
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
@@ -74,3 +76,9 @@ def chat(daemon: Daemon, make_page: Callable[..., ChatPage]) -> ChatPage:
     """Return a signed-in page whose model is ready."""
     daemon.wait_for_model()
     return make_page().open(daemon.link())
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Album:
+    """Keep pictures of what a test sees."""
+    return Album(tmp_path)

@@ -13,6 +13,11 @@ STORY = "Write a long story about a lighthouse keeper, her dog and the sea, with
 LOST = re.compile(r"WebSocket connection to|ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_FAILED|\b503\b")
 """What a browser itself writes into the console when the device is away."""
 
+READY = """async () => {
+    await navigator.serviceWorker.ready;
+    return Boolean(await caches.match("/static/wizard.js"));
+}"""
+
 
 class ChatPage:
     """One tab. Collects what must never happen: errors, and requests to somebody else."""
@@ -97,3 +102,8 @@ class ChatPage:
         while not holds():
             assert time.monotonic() < deadline, "it never came to hold"
             time.sleep(0.1)
+
+
+def shell_is_kept(chat: ChatPage) -> None:
+    """Wait until the page opens without the device."""
+    chat.wait_until(lambda: chat.page.evaluate(READY))

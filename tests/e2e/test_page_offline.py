@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext
 
 from tests.daemon import Daemon
-from tests.e2e.page_chat import LOST, ChatPage
+from tests.e2e.page_chat import LOST, ChatPage, shell_is_kept
 
 KEPT = """async () => {
     const kept = [];
@@ -19,14 +19,6 @@ KEPT = """async () => {
     }
     return kept;
 }"""
-READY = """async () => {
-    await navigator.serviceWorker.ready;
-    return Boolean(await caches.match("/static/wizard.js"));
-}"""
-
-
-def shell_is_kept(chat: ChatPage) -> None:
-    chat.wait_until(lambda: chat.page.evaluate(READY))
 
 
 def at_a_fixed_port(daemon: Daemon) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Locator
 
 import edge_assistant.bench.chat as chat_bench
 from tests.daemon import Daemon
+from tests.e2e.album import Album
 from tests.e2e.page_chat import ChatPage
 
 STATIC = Path(__file__).parents[2] / "edge_assistant" / "frontends" / "web" / "static"
@@ -187,6 +188,7 @@ def test_the_first_visit_sets_the_device_up(
     make_context: Callable[..., BrowserContext],
     make_page: Callable[..., ChatPage],
     starter_model: Path,
+    album: Album,
 ) -> None:
     del starter_model
     daemon = make_daemon(
@@ -199,6 +201,7 @@ def test_the_first_visit_sets_the_device_up(
     chat = make_page(make_context(**PHONE)).open(daemon.link())
     dialog = chat.page.locator("dialog.wizard")
     dialog.get_by_role("heading", name="Welcome").wait_for()
+    album.keep(chat, "phone-wizard")
     dialog.get_by_label("Language of this page").select_option("de")
     dialog.get_by_label("Language of answers").select_option("de")
     dialog.get_by_role("button", name="Next").click()
@@ -214,6 +217,7 @@ def test_the_first_visit_sets_the_device_up(
     weiter.click()
     dialog.get_by_role("button", name="Code zeigen").click()
     dialog.locator("img.qr").wait_for()
+    album.keep(chat, "phone-pairing")
     assert chat.page.evaluate(AUDIT) == []
     weiter.click()
     dialog.get_by_role("button", name="Rettungscode erzeugen").click()
@@ -224,6 +228,32 @@ def test_the_first_visit_sets_the_device_up(
     chat.page.get_by_text("Hallo, ich bin Ada.").wait_for()
     chat.page.wait_for_load_state("networkidle")
     assert dialog.count() == 0, "it does not come twice"
+
+
+QUESTIONS = (
+    "Why is the sky blue?",
+    "Write a Python function that says whether a number is prime.",
+)
+
+
+def test_pictures_of_a_desk_show_a_chat_and_where_its_time_went(
+    daemon: Daemon,
+    make_context: Callable[..., BrowserContext],
+    make_page: Callable[..., ChatPage],
+    album: Album,
+) -> None:
+    daemon.wait_for_model()
+    chat = make_page(make_context(**DESK, device_scale_factor=2)).open(daemon.link())
+    album.keep(chat, "desk-welcome")
+    for question in QUESTIONS:
+        assert chat.ask(question)
+    album.keep(chat, "desk-chat")
+    dialog = settings(chat, "turns")
+    assert dialog.locator("svg.waterfall").count() == len(QUESTIONS)
+    album.keep(chat, "desk-turns")
+    dialog.locator("[data-panel=model]").click()
+    dialog.locator(".model").first.wait_for()
+    album.keep(chat, "desk-model")
 
 
 def test_both_languages_say_everything() -> None:

@@ -14,8 +14,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Playwright
 
 from tests.daemon import Daemon
+from tests.e2e.album import Album
 from tests.e2e.conftest import ARGUMENTS
-from tests.e2e.page_chat import LOST, ChatPage
+from tests.e2e.page_chat import LOST, ChatPage, shell_is_kept
 
 PHONE = {
     "viewport": {"width": 390, "height": 844},
@@ -88,18 +89,35 @@ def paired(page: ChatPage, house: Daemon, **user: str) -> dict[str, Any]:
     return shown
 
 
-def test_a_phone_scans_chats_and_is_revoked(house: Daemon, phone: Callable[..., ChatPage]) -> None:
+def test_a_phone_scans_chats_goes_away_comes_back_and_is_revoked(
+    house: Daemon, phone: Callable[..., ChatPage], album: Album
+) -> None:
     page = phone()
     page.expected = REFUSED
     shown = paired(page, house)
     assert page.page.url.startswith("https://127.0.0.1:")
     assert "signin" not in page.page.url, "the token leaves the address at once"
     assert page.page.evaluate("() => isSecureContext"), "so the microphone works"
+    album.keep(page, "phone-welcome")
     assert page.ask("What is the capital of France?")
+    page.wait_until(lambda: len(page.titles) == 1)
+    album.keep(page, "phone-chat")
+    shell_is_kept(page)
+    page.page.context.set_offline(True)
+    page.page.reload()
+    page.wait_until(lambda: page.status.startswith("Offline"))
+    page.write("And of Italy?")
+    page.wait_until(lambda: "when the connection is back" in page.answers.last.inner_text())
+    album.keep(page, "phone-away")
+    page.page.context.set_offline(False)
+    page.wait_until(lambda: page.questions == ["What is the capital of France?", "And of Italy?"], 60)
+    page.wait_for_end()
+    assert page.text
     device = next(each for each in house.order(type="devices")["items"] if each["kind"] == "browser")
     assert house.cli("pair", "--revoke", device["id"]).returncode == 0
     page.page.locator("#signin").wait_for(state="visible")
     assert not page.page.locator("#app").is_visible()
+    album.keep(page, "phone-revoked")
     page.page.goto(shown["url"])
     page.page.reload()
     page.page.locator("#signin").wait_for(state="visible")

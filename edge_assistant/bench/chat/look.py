@@ -181,7 +181,7 @@ async def _audit(page: Page, seen: Seen, *, thorough: bool) -> None:
     await page.locator("#message").fill("Say yes.")
     await page.locator("#send").click()
     await page.locator(".answer[aria-busy=false]").wait_for(timeout=ANSWER_MS)
-    await page.locator(".session").wait_for(state="attached")
+    await page.locator(".session.current").wait_for(state="attached")
     await _check(page, seen)
     opener = page.locator("#open-drawer")
     if await opener.is_visible():

@@ -180,6 +180,9 @@ async def test_invalid_utf8_is_refused_and_the_socket_lives_on(site):
         assert await socket.receive() == (PONG, b"still there?")
 
 
+HALF_TOO_LARGE = frame(b"x" * (MAX_RECEIVED_BYTES // 2 + 1), first=0)
+
+
 @pytest.mark.parametrize(
     ("sent", "code"),
     [
@@ -189,9 +192,19 @@ async def test_invalid_utf8_is_refused_and_the_socket_lives_on(site):
         (frame(b"x" * 126, opcode=PING), 1002),  # a control frame too long
         (frame(b"{}", opcode=0), 1002),  # a continuation of nothing
         (frame(b"x" * (MAX_RECEIVED_BYTES + 1)), 1009),
+        (HALF_TOO_LARGE + frame(b"x" * (MAX_RECEIVED_BYTES // 2 + 1), opcode=0, first=0), 1009),
         (frame(b"\x03", opcode=CLOSE), 1002),
     ],
-    ids=["reserved bits", "opcode", "split ping", "long ping", "continuation", "too large", "close"],
+    ids=[
+        "reserved bits",
+        "opcode",
+        "split ping",
+        "long ping",
+        "continuation",
+        "too large",
+        "pieces",
+        "close",
+    ],
 )
 async def test_a_malformed_frame_closes_this_socket_only(site, assistant, sent, code):
     async with site.socket() as other, raw_socket(site.host, await site.cookie()) as socket:
