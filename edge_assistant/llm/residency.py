@@ -17,6 +17,14 @@ PREFIX_SEQUENCES = 2
 _LEAST_SAVED_TOKENS = 32
 """Below this, reading the prompt again beats a file on the card."""
 
+_IDLE_SHARE = 8
+"""Idle conversations but the newest hold at most 1/8 of the cells.
+
+llama.cpp's attention passes over every cell up to the last one in use, also those of others: 6,000 idle
+ones slow an answer down by a fifth, while a conversation is back from disk in a few percent of the time
+that reading it would take (docs/benchmarks.md).
+"""
+
 
 class Resident(msgspec.Struct, eq=False):
     """One sequence in use and the tokens whose KV it holds."""
@@ -84,11 +92,13 @@ class Residency:
             resident.shared = layout.public
 
     def release(self, resident: Resident) -> None:
-        """Give a resident back; it stays in the context while there is room."""
+        """Give a resident back; it stays in the context, and the oldest idle ones may have to leave it."""
         resident.reserved = 0
         self._touch(resident)
         if resident.conversation is None or not resident.tokens:
             self._close(resident)
+            return
+        self._trim(resident)
 
     def discard(self, resident: Resident) -> None:
         """Give a resident back whose KV can't be trusted any more."""
@@ -137,6 +147,18 @@ class Residency:
         return (
             self._engine.cells - self.prefixes.cells - sum(r.cells for r in self._residents if r is not keep)
         )
+
+    def _trim(self, newest: Resident) -> None:
+        """Move idle conversations beyond their share of the cells to disk; those without a key stay."""
+        if self._snapshots is None:
+            return
+        idle = [r for r in self._residents if not r.reserved and r is not newest and r.key is not None]
+        held = 0
+        for resident in sorted(idle, key=lambda r: r.used, reverse=True):
+            held += resident.cells
+            if held > self._engine.cells // _IDLE_SHARE:
+                self._save(resident)
+                self._close(resident)
 
     def _drop_prefixes(self) -> None:
         self.prefixes.clear()

@@ -140,14 +140,19 @@ class FencedSampler:
 def _parts(engine: LlamaEngine, sampling: Sampling) -> list[Any]:
     parts = [_grammar(engine, sampling)] if sampling.json_schema else []
     penalties = (sampling.repeat_penalty, sampling.frequency_penalty, sampling.presence_penalty)
+    top_k = sampling.top_k if sampling.temperature > 0 else 1
     if penalties != (1.0, 0.0, 0.0):
+        if sampling.repeat_penalty >= 1 and min(penalties[1:]) >= 0 and top_k > 0:
+            # Looking up the whole vocabulary costs more than all else together. The window
+            # punishes so many tokens at most, so the best `top_k` afterwards are among these.
+            parts.append(native.llama_sampler_init_top_k(top_k + _PENALTY_WINDOW))
         parts.append(native.llama_sampler_init_penalties(engine.vocabulary_size, _PENALTY_WINDOW, *penalties))
     if sampling.temperature <= 0:
         return [*parts, native.llama_sampler_init_greedy()]
     seed = random.getrandbits(32) if sampling.seed is None else sampling.seed & 0xFFFFFFFF
     return [
         *parts,
-        native.llama_sampler_init_top_k(sampling.top_k),
+        native.llama_sampler_init_top_k(top_k),
         native.llama_sampler_init_top_p(sampling.top_p, 1),
         native.llama_sampler_init_min_p(sampling.min_p, 1),
         native.llama_sampler_init_temp(sampling.temperature),

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import llama_cpp
@@ -28,6 +29,7 @@ from edge_assistant.llm.wire import (
     LlamaSettings,
     Prepare,
     Ready,
+    Reply,
 )
 from edge_assistant.workers.child import Channel, ChannelClosed
 
@@ -52,7 +54,8 @@ def main(channel: Channel, settings: bytes) -> None:
     started = time.monotonic()
     try:
         engine = load_engine(wanted)
-        scheduler = build_scheduler(wanted, engine, channel)
+        replies: list[Reply] = []
+        scheduler = build_scheduler(wanted, engine, replies.append)
     except ModelError as error:
         channel.send(Failed("", error.code, error.message))
         _idle(channel)
@@ -66,7 +69,7 @@ def main(channel: Channel, settings: bytes) -> None:
             load_ms=round((time.monotonic() - started) * 1000, 1),
         )
     )
-    _serve(channel, scheduler)
+    _serve(channel, scheduler, replies)
     engine.close()
 
 
@@ -81,7 +84,7 @@ def load_engine(settings: LlamaSettings) -> LlamaEngine:
     )
 
 
-def build_scheduler(settings: LlamaSettings, engine: LlamaEngine, channel: Channel) -> Scheduler:
+def build_scheduler(settings: LlamaSettings, engine: LlamaEngine, emit: Callable[[Reply], None]) -> Scheduler:
     """Put scheduler, residency and snapshots together around a loaded engine."""
     snapshots = None
     if settings.snapshot_dir:
@@ -93,7 +96,7 @@ def build_scheduler(settings: LlamaSettings, engine: LlamaEngine, channel: Chann
     return Scheduler(
         engine,
         Residency(engine, sequences=PREFIX_SEQUENCES + RESIDENT_CONVERSATIONS, snapshots=snapshots),
-        channel.send,
+        emit,
         context=_context(settings, engine),
         parallel=settings.parallel,
         planner=SlicePlanner(largest=_LARGEST_SLICE, fixed=settings.slice_tokens),
@@ -119,21 +122,25 @@ def _fingerprint(path: Path, engine: LlamaEngine) -> bytes:
     return digest.digest()
 
 
-def _serve(channel: Channel, scheduler: Scheduler) -> None:
+def _serve(channel: Channel, scheduler: Scheduler, replies: list[Reply]) -> None:
+    """Serve to the end. What a step made leaves together: the daemon then wakes up once, not per answer."""
     commands = msgspec.msgpack.Decoder(Command)
     try:
         while True:
             for payload in channel.receive(0 if scheduler.active else None):
-                _dispatch(channel, scheduler, commands.decode(payload))
+                _dispatch(scheduler, commands.decode(payload), replies)
             if scheduler.active:
                 channel.begin_step()
                 scheduler.step()
                 channel.end_step()
+            if replies:
+                channel.send(*replies)
+                replies.clear()
     except ChannelClosed:
         scheduler.close()
 
 
-def _dispatch(channel: Channel, scheduler: Scheduler, command: Command) -> None:
+def _dispatch(scheduler: Scheduler, command: Command, replies: list[Reply]) -> None:
     match command:
         case Generate(generation):
             scheduler.generate(generation)
@@ -143,7 +150,7 @@ def _dispatch(channel: Channel, scheduler: Scheduler, command: Command) -> None:
             scheduler.cancel(identity)
         case Forget(conversation):
             scheduler.forget(conversation)
-            channel.send(Forgotten(conversation))
+            replies.append(Forgotten(conversation))
 
 
 def _idle(channel: Channel) -> None:

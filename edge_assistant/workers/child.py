@@ -85,9 +85,9 @@ class Channel:
                 return payloads
         raise ChannelClosed
 
-    def send(self, message: msgspec.Struct) -> None:
-        """Send one message; blocks while the daemon is slow. `ChannelClosed` when it is gone."""
-        self.send_frame(FrameKind.MESSAGE, message)
+    def send(self, *messages: msgspec.Struct) -> None:
+        """Send messages at once; blocks while the daemon is slow. `ChannelClosed` when it is gone."""
+        self._write(b"".join(encode_frame(FrameKind.MESSAGE, self._encoder.encode(m)) for m in messages))
 
     def begin_step(self) -> None:
         """Mark that this thread enters native code, which the daemon expects to end in time."""
@@ -100,12 +100,7 @@ class Channel:
 
     def send_frame(self, kind: FrameKind, message: msgspec.Struct) -> None:
         """Send one frame of any kind."""
-        frame = encode_frame(kind, self._encoder.encode(message))
-        try:
-            with self._sending:
-                self._connection.sendall(frame)
-        except OSError as error:
-            raise ChannelClosed from error
+        self._write(encode_frame(kind, self._encoder.encode(message)))
 
     def heartbeat(self) -> Heartbeat:
         """Say how this process is doing."""
@@ -126,6 +121,13 @@ class Channel:
             for frame in self._parser.feed(data):
                 # The daemon sends nothing else before the greeting came back.
                 return msgspec.msgpack.decode(frame.payload, type=Hello)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            with self._sending:
+                self._connection.sendall(data)
+        except OSError as error:
+            raise ChannelClosed from error
 
     def _read(self) -> list[Frame]:
         with contextlib.suppress(BlockingIOError):

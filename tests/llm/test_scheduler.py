@@ -303,6 +303,15 @@ def test_room_is_made_for_many_conversations(bench):
     assert len(bench.residency._residents) <= 6
 
 
+def test_idle_conversations_slow_nobody_down_for_long(bench_of, tmp_path):
+    bench = bench_of(snapshots=SnapshotStore(tmp_path, limit_bytes=1 << 28, fingerprint=b"model"))
+    for name in ("a", "b", "c", "d"):
+        bench.ask(generation(name, chunk(150), conversation=name, snapshot_key=KEY, max_tokens=4))
+    assert [r.conversation for r in bench.residency._residents] == ["c", "d"]
+    again = bench.ask(generation("e", chunk(150), conversation="a", snapshot_key=KEY, max_tokens=4))
+    assert again.completion.cached_tokens == again.completion.prompt_tokens - 1
+
+
 def test_the_public_prefix_holds_no_word_of_a_person(engine: LlamaEngine):
     from edge_assistant.llm.template import ChatTemplate
 
