@@ -102,5 +102,5 @@ $(RUN_STAMP): $(ENGINE_STAMP) | $(BIN)/python
 
 $(TEST_STAMP): $(RUN_STAMP)
 	@provisioning/system-packages test $(BIN)/python
-	$(PIP) -e '.[voice,dev]'
+	$(PIP) -e '.[voice,bench,dev]'
 	@mkdir -p $(STAMPS) && touch $@

@@ -57,6 +57,11 @@ class Heard(msgspec.Struct):
         return [later - earlier for earlier, later in zip(self.arrivals, self.arrivals[1:], strict=False)]
 
 
+def new_session() -> str:
+    """Return the id of a conversation that doesn't exist yet."""
+    return uuid.uuid4().hex
+
+
 class Page:
     """One open page: a WebSocket on which one answer at a time is awaited."""
 
@@ -68,7 +73,11 @@ class Page:
         self.writing = asyncio.Event()
         """Set while the present answer is being written, from its first text on."""
 
-    async def ask(self, text: str, session: str = "") -> Heard:
+    async def ask_briefly(self, text: str, session: str = "") -> Heard:
+        """Like `ask`, but the answer is stopped at its first text."""
+        return await self.ask(text, session, brief=True)
+
+    async def ask(self, text: str, session: str = "", *, brief: bool = False) -> Heard:
         """Send a message, by default in a new session, and return its whole answer.
 
         Raises BENCH_FAILED when there is none.
@@ -77,13 +86,16 @@ class Page:
         message = {
             "type": "message",
             "id": self._turn_id,
-            "session": session or uuid.uuid4().hex,
+            "session": session or new_session(),
             "text": text,
         }
         self.heard = heard = Heard(asked_at=time.monotonic())
         await self._socket.send_str(msgspec.json.encode(message).decode())
         while not heard.last:
             self._take(heard, await self._receive())
+            if brief and heard.arrivals and not heard.last:
+                await self.stop()
+                brief = False
         self.writing.clear()
         if heard.last["type"] != "turn.finished":
             raise EdgeError("BENCH_FAILED", f"an answer failed: {heard.last['code']}")

@@ -1,9 +1,11 @@
 """`bench chat`: what the daemon costs, how soon it is there, how fast it delivers, how its page looks."""
 
-from edge_assistant.bench.chat import delivery, look, overload, pairing, refusal, start
+from edge_assistant.bench.chat import clients, delivery, look, memory, overload, pairing, refusal, start
 
 MEASUREMENTS = (
     *start.MEASUREMENTS,
+    *memory.MEASUREMENTS,
+    *clients.MEASUREMENTS,
     *delivery.MEASUREMENTS,
     *overload.MEASUREMENTS,
     *pairing.MEASUREMENTS,

@@ -11,6 +11,7 @@ from edge_assistant.bench.measurement import Measurement, Setting
 from edge_assistant.bench.page import Browser, Heard, browser
 from edge_assistant.bench.raw import RawLlama, best_threads
 from edge_assistant.bench.statistic import ratio, spread
+from edge_assistant.bench.texts import STORY
 
 ONE = Goal(
     metric="decode of one stream at the page / raw llama.cpp at its best thread count",
@@ -25,7 +26,6 @@ FOUR = Goal(
     at_least=0.95,
 )
 
-STORY = "Write a long story about a lighthouse keeper, her dog and the sea, with many details."
 STREAMS = 4
 _CELLS = 4096
 
