@@ -13,35 +13,40 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import msgspec
-
 from edge_assistant.assistant.acting import ConsentRung
 from edge_assistant.assistant.assistant import Assistant
+from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.assistant.ladder import Extensions
-from edge_assistant.assistant.request import Principal
+from edge_assistant.assistant.request import OWNER, Principal
 from edge_assistant.config import Config, Paths, secret
 from edge_assistant.errors import ModelError
 from edge_assistant.frontends.control import ControlSocket
 from edge_assistant.llm.switched import OwnedModel, SwitchedModel
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.embedding import NoEmbedder
+from edge_assistant.memory.erasing import conversation_hook, fact_hook, index_hook
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.ops.services import Services, Web
 from edge_assistant.ops.systemd import Notifier
+from edge_assistant.people.erasing import people_hook
 from edge_assistant.people.people import People
+from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.database import Database
+from edge_assistant.store.erase import EraseHook
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
+from edge_assistant.tools.erasing import list_hook, timer_hook
 
 if TYPE_CHECKING:
+    from edge_assistant.assistant.learning import Learner
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.frontends.web.desk import Tools
     from edge_assistant.memory.embedding import Embedder
@@ -102,14 +107,28 @@ async def serve(
         conversations = Conversations(database)
         await conversations.recover()
         model = await _start_model(stack, config, paths, shutdown)
-        _timers, actions = await _start_tools(stack, config, database)
+        audit = AuditLog(database)
+        timers, actions = await _start_tools(stack, config, database, audit)
         embedder = _embedder(stack, paths)
         index = await _start_index(stack, database, embedder)
         facts = Facts(database, index)
-        assistant = Assistant(config, conversations, model, _extensions(stack, config, facts, actions))
-        preferences = _keep_preferences(config, paths, assistant, model)
+        learner = _learner(stack, config, facts)
+        assistant = Assistant(config, conversations, model, _extensions(config, facts, learner, actions))
+        preferences = _keep_preferences(config, paths, assistant, model, audit)
         people = People(database)
-        services = Services(preferences, ring, database, conversations, model, people=people, facts=facts)
+        hooks = _erase_hooks(assistant, learner, timers, people)
+        forgetting = Forgetting(database, ring, audit, hooks)
+        services = Services(
+            preferences,
+            ring,
+            database,
+            conversations,
+            model,
+            people=people,
+            facts=facts,
+            forgetting=forgetting,
+            audit=audit,
+        )
         if daemon and config.voice.enabled:
             services.voice = await _start_voice(stack, config, paths, assistant)
         await _start_control(stack, paths, assistant, services)
@@ -122,8 +141,7 @@ async def serve(
                 conversations=conversations,
                 tools=_tools(stack, preferences, paths, services),
                 embedder=embedder,
-                facts=facts,
-                voice=services.voice_report,
+                services=services,
             )
         if daemon and config.mqtt.enabled:
             await _start_mqtt(stack, assistant, preferences, database)
@@ -167,14 +185,13 @@ async def _start_model(
 
 
 async def _start_tools(
-    stack: AsyncExitStack, config: Config, database: Database
+    stack: AsyncExitStack, config: Config, database: Database, audit: AuditLog
 ) -> tuple[Timers | None, Actions | None]:
     """Start what rings, and return it with all that can be done; nothing when `tools.enabled` is off."""
     if not config.tools.enabled:
         return None, None
     from edge_assistant.tools.actions import Actions
     from edge_assistant.tools.kit import everyday_tools, pin_tools
-    from edge_assistant.tools.ledger import LogLedger
     from edge_assistant.tools.lists import Lists
     from edge_assistant.tools.pins import Pins
     from edge_assistant.tools.timers import Timers
@@ -187,35 +204,69 @@ async def _start_tools(
         stack.callback(pins.close)
         tools += pin_tools(pins)
     await stack.enter_async_context(_task(timers.run(), "timers"))
-    return timers, Actions(tools, LogLedger(), pin=secret("home_pin"))
+    return timers, Actions(tools, audit, pin=secret("home_pin"))
 
 
-def _extensions(stack: AsyncExitStack, config: Config, facts: Facts, actions: Actions | None) -> Extensions:
-    """Return what other rooms add to the assistant."""
-    intents = (ConsentRung(actions),) if actions else ()
+def _learner(stack: AsyncExitStack, config: Config, facts: Facts) -> Learner | None:
+    """Return what learns from turns, when anything is to be remembered."""
     if not config.memory.enabled:
-        return Extensions(intents=intents, actions=actions)
-    from edge_assistant.assistant.learning import Learner, Remembering
+        return None
+    from edge_assistant.assistant.learning import Learner
 
     learner = Learner(facts)
     stack.push_async_callback(learner.stop)
+    return learner
+
+
+def _erase_hooks(
+    assistant: Assistant, learner: Learner | None, timers: Timers | None, people: People
+) -> list[EraseHook]:
+    """Return how each room forgets. Whoever keeps something about people stands here."""
+    return [
+        conversation_hook(assistant.forgetting),
+        fact_hook(learner.forgetting if learner else None),
+        timer_hook(timers),
+        list_hook(),
+        people_hook(people.devices),
+        index_hook(),
+    ]
+
+
+def _extensions(config: Config, facts: Facts, learner: Learner | None, actions: Actions | None) -> Extensions:
+    """Return what other rooms add to the assistant."""
+    intents = (ConsentRung(actions),) if actions else ()
+    if learner is None:
+        return Extensions(intents=intents, actions=actions)
+    from edge_assistant.assistant.learning import Remembering
+
     remembering = Remembering(facts, learner, config.memory)
     return Extensions(intents=intents, actions=actions, sources=(remembering,), listeners=(learner,))
 
 
 def _keep_preferences(
-    config: Config, paths: Paths, assistant: Assistant, model: SwitchedModel
+    config: Config, paths: Paths, assistant: Assistant, model: SwitchedModel, audit: AuditLog
 ) -> Preferences:
     """Let what is chosen on the page take effect without a restart."""
     preferences = Preferences(config, paths.settings)
 
     async def carry_out(old: Config, new: Config) -> None:
         assistant.configure(new)
+        await audit.record("configuration", OWNER.id, _changed(old, new))
         if new.llm != old.llm:
             model.begin_switch(build_model(new, paths))
 
     preferences.on_change(carry_out)
     return preferences
+
+
+def _changed(old: Config, new: Config) -> dict[str, bool]:
+    """Return the keys that have other values now, without the values."""
+    return {
+        f"{section}.{key}": True
+        for section in new.__struct_fields__
+        for key in getattr(new, section).__struct_fields__
+        if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
+    }
 
 
 async def _start_voice(stack: AsyncExitStack, config: Config, paths: Paths, assistant: Assistant) -> Voice:
@@ -285,8 +336,7 @@ async def _start_web(
     conversations: Conversations,
     tools: Tools,
     embedder: Embedder | None,
-    facts: Facts,
-    voice: Callable[[], msgspec.Struct | None],
+    services: Services,
 ) -> Web:
     from edge_assistant.frontends.web.lan import Lan
     from edge_assistant.frontends.web.server import WebServer
@@ -301,8 +351,10 @@ async def _start_web(
         lan=Lan(config.web, database, config.assistant.name) if config.web.lan else None,
         tools=tools,
         embedder=embedder,
-        facts=facts,
-        voice_report=voice,
+        facts=services.facts,
+        forgetter=services.forgetting,
+        audit=services.audit,
+        voice_report=services.voice_report,
     )
     await server.start()
     stack.push_async_callback(server.stop)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.people.person import HOUSEHOLD_ID
+from edge_assistant.store.erase import Person, Sessions, Subject, Topic
 
 logger = logging.getLogger(__name__)
 
@@ -174,13 +175,22 @@ class Assistant:
             self._turns.pop(turn.id)
         await self._forget(session)
 
-    async def forget_programs(self, principal: Principal) -> None:
-        """End whatever a person asked that is still being answered; forget the KV of their programs."""
-        turns = [turn for turn in self._tasks if turn.principal.id == principal.id]
-        await asyncio.gather(*(turn.cancel() for turn in turns))
+    @contextlib.asynccontextmanager
+    async def forgetting(self, subject: Subject) -> AsyncIterator[None]:
+        """Hold still while a subject is forgotten: what runs of it ends, then its events and KV go."""
+        sessions = await self._conversations.touched(subject)
+        for line in [line for line in self._preparing if line[1] in sessions]:
+            self._stop_preparing(line)
+        turns = [turn for turn in self._tasks if _concerns(turn, subject)]
+        await asyncio.gather(*(turn.cancel() for turn in reversed(turns)))
         await asyncio.gather(*(turn.wait() for turn in turns))
-        for thread in self._threads.take(principal.id):
-            await self._forget(thread)
+        yield
+        await self._conversations.look_up_shared()
+        for turn in [turn for turn in self._turns.values() if turn.session in sessions and turn.finished]:
+            self._turns.pop(turn.id)
+        threads = self._threads.take(subject.principal) if isinstance(subject, Person | Topic) else ()
+        for conversation in (*sessions, *threads):
+            await self._forget(conversation)
 
     async def _forget(self, conversation: str) -> None:
         try:
@@ -314,6 +324,16 @@ class Assistant:
             del self._preparing[line]
         if not task.cancelled() and (error := task.exception()):
             logger.error("preparing failed: %s", type(error).__name__, exc_info=error)
+
+
+def _concerns(turn: Turn, subject: Subject) -> bool:
+    match subject:
+        case Sessions(ids):
+            return turn.session in ids
+        case Person(principal=who) | Topic(principal=who):
+            return turn.principal.id == who
+        case _:
+            return False
 
 
 async def _bounded(work: Coroutine[Any, Any, None]) -> None:

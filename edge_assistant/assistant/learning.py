@@ -9,9 +9,10 @@ is in force in the very next turn.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from edge_assistant.assistant.events import TurnFinished
 from edge_assistant.assistant.ladder import Passage
@@ -21,6 +22,7 @@ from edge_assistant.errors import EdgeError
 from edge_assistant.memory.fact import Fact, Provenance, Recalled
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.statement import Statement, statements
+from edge_assistant.store.erase import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,14 @@ class Learner:
         """Wait until what a person said is learnt; not for ever."""
         if task := self._last.get(principal_id):
             await asyncio.wait([task], timeout=WAIT_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def forgetting(self, subject: Subject) -> AsyncIterator[None]:
+        """Wait, before something is forgotten, until what is being learnt is there to be forgotten."""
+        del subject
+        if tasks := list(self._last.values()):
+            await asyncio.wait(tasks, timeout=WAIT_SECONDS)
+        yield
 
     async def stop(self) -> None:
         """Finish what was begun, within reason."""

@@ -25,7 +25,7 @@ COMMANDS = (
     ("ask", "edge_assistant.cli.ask", "ask one thing and print the answer as it comes"),
     ("chat", "edge_assistant.cli.chat", "talk in this terminal"),
     ("pair", "edge_assistant.cli.pair", "print a one-time link that signs a browser in"),
-    ("memory", "edge_assistant.cli.memory", "see, correct and export what it remembers of people"),
+    ("memory", "edge_assistant.cli.memory", "see, correct, export and forget what it remembers of people"),
     ("models", "edge_assistant.cli.models", "list, pull, verify and remove models"),
     ("doctor", "edge_assistant.cli.doctor", "check this device; each failing line says the fix"),
     ("backup", "edge_assistant.cli.backup", "write an encrypted copy of everything it knows to a file"),

@@ -25,7 +25,7 @@ class Connection:
         self._channel = channel
         self._lines = channel.makefile("rb")
 
-    def send(self, **message: str | bool | list[str]) -> None:
+    def send(self, **message: Any) -> None:
         """Send one message; raises DAEMON_GONE."""
         try:
             self._channel.sendall(msgspec.json.encode(message) + b"\n")
@@ -46,7 +46,7 @@ class Connection:
         """Return the next message; raises the error when it is one."""
         return read_message(self.receive_line())
 
-    def order(self, **message: str | bool | list[str]) -> Message:
+    def order(self, **message: Any) -> Message:
         """Send one message and return its answer."""
         self.send(**message)
         return self.receive()

@@ -194,7 +194,7 @@ class _Connection:
             case Link() | Status() | Sessions() | Backup() | RecoveryCode():
                 return await self._serve_owner(order)
             case _:
-                return await memory_orders.obey(order, self._services.facts)
+                return await memory_orders.obey(order, self._services)
 
     async def _serve_owner(self, order: Link | Status | Sessions | Backup | RecoveryCode) -> msgspec.Struct:
         match order:

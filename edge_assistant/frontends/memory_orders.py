@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 
+from edge_assistant.assistant.forgetting import Forgetting, Receipt
+from edge_assistant.assistant.request import Principal
+from edge_assistant.frontends.forgetting import ForgetWish, subject_of
 from edge_assistant.frontends.protocol import Id
+from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.fact import Fact, Recalled
 from edge_assistant.memory.facts import Facts
 from edge_assistant.people.person import OWNER_ID
+from edge_assistant.store.audit import AuditLog, Entry
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
@@ -58,7 +63,35 @@ class ExportMemory(msgspec.Struct, frozen=True, tag="memory.export", tag_field="
     user: Id = OWNER_ID
 
 
-MemoryOrder = ListMemory | SearchMemory | AddMemory | CorrectMemory | UndoMemory | ExportMemory
+class ForgetMemory(ForgetWish, frozen=True, kw_only=True, tag="memory.forget", tag_field="type"):
+    """Forget something; `user` asks for it."""
+
+    user: Id = OWNER_ID
+
+
+class CheckReceipt(msgspec.Struct, frozen=True, tag="memory.check", tag_field="type"):
+    """Tell whether this device made a receipt and its log is whole."""
+
+    receipt: Receipt
+
+
+class ReadAudit(msgspec.Struct, frozen=True, tag="memory.audit", tag_field="type"):
+    """List the last entries of the audit log."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200
+
+
+MemoryOrder = (
+    ListMemory
+    | SearchMemory
+    | AddMemory
+    | CorrectMemory
+    | UndoMemory
+    | ExportMemory
+    | ForgetMemory
+    | CheckReceipt
+    | ReadAudit
+)
 
 
 class FactList(msgspec.Struct, frozen=True, tag="memory.facts", tag_field="type"):
@@ -73,8 +106,84 @@ class FactsFound(msgspec.Struct, frozen=True, tag="memory.found", tag_field="typ
     items: list[Recalled]
 
 
-async def obey(order: MemoryOrder, facts: Facts) -> FactList | FactsFound:
-    """Carry out an order; raises what `Facts` raises."""
+class Preview(msgspec.Struct, frozen=True, tag="memory.preview", tag_field="type"):
+    """How much of what would be forgotten."""
+
+    erased: dict[str, int]
+
+
+class Checked(msgspec.Struct, frozen=True, tag="memory.checked", tag_field="type"):
+    """Whether a receipt is genuine."""
+
+    genuine: bool
+
+
+class AuditEntries(msgspec.Struct, frozen=True, tag="memory.entries", tag_field="type"):
+    """Entries of the audit log, the newest first, and the first that is not as it was."""
+
+    items: list[Entry]
+    broken: int | None
+
+
+Answer = FactList | FactsFound | Preview | Checked | AuditEntries | Receipt
+
+
+class Memory(Protocol):
+    """What is needed to carry them out."""
+
+    @property
+    def facts(self) -> Facts:
+        """What is remembered of people."""
+        ...
+
+    @property
+    def forgetting(self) -> Forgetting:
+        """What forgets."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """Who did what."""
+        ...
+
+    async def principal(self, user_id: str) -> Principal:
+        """Return a person as they are known here; raises USER_NOT_FOUND."""
+        ...
+
+    @property
+    def conversations(self) -> Conversations:
+        """Who said what."""
+        ...
+
+
+async def obey(order: MemoryOrder, memory: Memory) -> Answer:
+    """Carry out an order; raises what `Facts`, `Forgetting` and `subject_of` raise."""
+    match order:
+        case ForgetMemory():
+            return await _forget(order, memory)
+        case CheckReceipt(receipt):
+            return Checked(await memory.forgetting.genuine(receipt))
+        case ReadAudit(limit):
+            return AuditEntries(await memory.audit.entries(limit), await memory.audit.first_broken())
+        case _:
+            return await _remember(order, memory.facts, memory.audit)
+
+
+async def _forget(order: ForgetMemory, memory: Memory) -> Answer:
+    everything = order.session is None and order.document is None and order.topic is None
+    wish = msgspec.structs.replace(order, person=order.user) if everything else order
+    subject = await subject_of(wish, await memory.principal(order.user), memory.conversations)
+    if order.preview:
+        return Preview(await memory.forgetting.preview(subject))
+    return await memory.forgetting.forget(subject, OWNER_ID)
+
+
+async def _remember(
+    order: ListMemory | SearchMemory | AddMemory | CorrectMemory | UndoMemory | ExportMemory,
+    facts: Facts,
+    audit: AuditLog,
+) -> Answer:
+    await audit.record(str(order.__struct_config__.tag), order.user, {"source": "control"})
     match order:
         case ListMemory(user, replaced):
             return FactList(await facts.known(user, replaced=replaced))

@@ -8,18 +8,13 @@ from typing import Protocol
 
 import msgspec
 
+from edge_assistant.frontends.memory_orders import Memory
 from edge_assistant.memory.conversation import Session
-from edge_assistant.memory.facts import Facts
 from edge_assistant.people.person import Device, Role, Scope, User
 
 
-class Services(Protocol):
+class Services(Memory, Protocol):
     """What the daemon does besides answering."""
-
-    @property
-    def facts(self) -> Facts:
-        """What is remembered of people."""
-        ...
 
     def status(self) -> msgspec.Struct:
         """Return how the daemon is, as a struct with `type` `status`."""

@@ -44,7 +44,9 @@ from edge_assistant.memory.conversation_rows import (
     turn_of,
 )
 from edge_assistant.memory.conversation_search import Hit, find_words
+from edge_assistant.memory.erasing import touched_sessions
 from edge_assistant.store.database import Database
+from edge_assistant.store.erase import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -93,12 +95,6 @@ class Conversations:
         values = {"who": principal_id, "limit": limit}
         rows = await self._database.read(lambda db: db.execute(query, values).fetchall())
         return [session_of(row) for row in rows]
-
-    async def own_sessions(self, principal_id: str) -> list[str]:
-        """Return the ids of all sessions that a person began."""
-        query = "SELECT id FROM sessions WHERE principal = ?"
-        rows = await self._database.read(lambda db: db.execute(query, (principal_id,)).fetchall())
-        return [str(row[0]) for row in rows]
 
     async def session(self, session_id: str, principal_id: str) -> Session:
         """Return one session; raises SESSION_NOT_FOUND."""
@@ -152,12 +148,9 @@ class Conversations:
         self.shared.discard(session_id)
         await self._database.checkpoint()
 
-    async def erase(self, principal_id: str) -> list[str]:
-        """Erase everything of a person and return the ids of the sessions that are gone."""
-        query = "DELETE FROM sessions WHERE principal = ? RETURNING id"
-        rows = await self._database.write(lambda db: db.execute(query, (principal_id,)).fetchall())
-        await self._database.checkpoint()
-        return [str(row[0]) for row in rows]
+    async def touched(self, subject: Subject) -> list[str]:
+        """Return the sessions whose KV may hold something of what is to be forgotten."""
+        return await self._database.read(lambda db: touched_sessions(db, subject))
 
     async def begin_turn(
         self, turn_id: str, session_id: str, principal_id: str, text: str, replaces: str = ""
@@ -179,7 +172,7 @@ class Conversations:
             if replaces:
                 check_erasable(db, session_id, principal_id)
             replaced = drop_turns_from(db, replaces, session_id) if replaces else []
-            turn = insert_turn(db, turn_id, session_id, clean)
+            turn = insert_turn(db, turn_id, session_id, clean, principal_id)
             return BeganTurn(new=True, turn=turn, replaced=tuple(replaced))
 
         return await self._database.write(work)
@@ -323,11 +316,15 @@ class Conversations:
             raise no_session()
         return cast(bytes, rows[0][0])
 
-    async def recover(self) -> int:
-        """Mark the turns that a crash cut off as interrupted and return how many; call once at start."""
+    async def look_up_shared(self) -> None:
+        """Read anew which sessions the household sees."""
         query = "SELECT id FROM sessions WHERE visibility = 'household'"
         shared = await self._database.read(lambda db: db.execute(query).fetchall())
         self.shared = {str(row[0]) for row in shared}
+
+    async def recover(self) -> int:
+        """Mark the turns that a crash cut off as interrupted and return how many; call once at start."""
+        await self.look_up_shared()
         query = (
             "UPDATE turns SET status = 'interrupted', finished_at = ? WHERE status = 'running' RETURNING id"
         )

@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import apsw
 import msgspec
@@ -176,10 +176,10 @@ def remove(db: apsw.Connection, fact_ids: Sequence[str]) -> int:
     return before - int(db.execute("SELECT count(*) FROM facts").get)
 
 
-def ids(db: apsw.Connection, column: str, value: str, who: str = "") -> list[str]:
-    """Return the facts whose `session` or `principal` is `value`; of `who` only, when given."""
-    query = f"SELECT id FROM facts WHERE {column} = ?1 AND (?2 = '' OR principal = ?2)"  # noqa: S608
-    return [str(row[0]) for row in db.execute(query, (value, who))]
+def ids(db: apsw.Connection, column: Literal["principal", "session"], value: str) -> list[str]:
+    """Return the facts of a person, or of a conversation."""
+    rows = db.execute(f"SELECT id FROM facts WHERE {column} = ?", (value,))  # noqa: S608 - a constant
+    return [str(row[0]) for row in rows]
 
 
 def enter_index(db: apsw.Connection, fact: Fact) -> Added:

@@ -209,19 +209,6 @@ class Facts:
 
         await self._database.write(work)
 
-    async def erase_session(self, session: str) -> int:
-        """Erase what was learnt in a conversation; return how many facts."""
-        return await self._erase("session", session)
-
-    async def erase(self, principal: str) -> int:
-        """Erase everything that a person said; return how many facts."""
-        return await self._erase("principal", principal)
-
-    async def _erase(self, column: str, value: str) -> int:
-        gone = await self._database.write(lambda db: rows.remove(db, rows.ids(db, column, value)))
-        await self._database.checkpoint()
-        return gone
-
 
 def _any(db: apsw.Connection, filters: Filters) -> bool:
     spaces = ",".join(str(space) for space in index_rows.visible_spaces(db, filters))

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from edge_assistant import __version__
+from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.errors import EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel, ModelStatus
 from edge_assistant.memory.conversation import Session
@@ -19,7 +20,8 @@ from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.facts import Facts
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.people.people import People
-from edge_assistant.people.person import Device, Role, Scope, User
+from edge_assistant.people.person import HOUSEHOLD, Device, Principal, Role, Scope, User
+from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.backup import back_up
 from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
@@ -90,6 +92,8 @@ class Services:
         *,
         people: People,
         facts: Facts,
+        forgetting: Forgetting,
+        audit: AuditLog,
     ) -> None:
         self.web: Web | None = None
         """Set when the page is served."""
@@ -98,9 +102,11 @@ class Services:
         self._preferences = preferences
         self._keys = keys
         self.database = database
-        self._conversations = conversations
+        self.conversations = conversations
         self.people = people
         self.facts = facts
+        self.forgetting = forgetting
+        self.audit = audit
         self._model = model
         self._started = time.monotonic()
 
@@ -145,6 +151,12 @@ class Services:
         """Return a token for a program of a person, a secret; raises USER_NOT_FOUND, DEVICES_FULL."""
         return (await self.people.devices.add_program(user_id, name, scopes))[1]
 
+    async def principal(self, user_id: str) -> Principal:
+        """Return a person as they are known here; raises USER_NOT_FOUND."""
+        if user_id == HOUSEHOLD.id:
+            return HOUSEHOLD
+        return Principal(user_id, (await self.people.users.get(user_id)).role)
+
     async def devices(self) -> list[Device]:
         """Return everybody's devices and programs, the last seen first."""
         return await self.people.devices.list()
@@ -165,7 +177,7 @@ class Services:
 
     async def sessions(self, principal_id: str) -> list[Session]:
         """Return a person's conversations, newest first."""
-        return await self._conversations.sessions(principal_id)
+        return await self.conversations.sessions(principal_id)
 
     async def backup(self, path: Path) -> int:
         """Write a backup to `path` and return its size in bytes; raises `StoreError`."""

@@ -114,12 +114,6 @@ class Devices:
         self._changes += 1
         self._cache.clear()
 
-    async def erase(self, principal_id: str) -> None:
-        """End every device of a person."""
-        statement = "DELETE FROM devices WHERE user = ?"
-        await self._database.write(lambda db: db.execute(statement, (principal_id,)).fetchall())
-        self.forget()
-
     def _remember(self, sign_in: SignIn) -> None:
         self._cache[sign_in.token_hash] = sign_in
         self._cache.move_to_end(sign_in.token_hash)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 
-from edge_assistant.errors import EdgeError
 from edge_assistant.people.devices import Devices
 from edge_assistant.people.pairings import Pairings
 from edge_assistant.people.uptime import Uptime, uptime
@@ -23,9 +21,3 @@ class People:
         self.users = Users(database)
         self.devices = Devices(database, clock=clock)
         self.pairings = Pairings(database, clock=clock, uptime=uptime)
-
-    async def erase(self, principal_id: str) -> None:
-        """Erase a person: devices, tokens, pairings and name. The owner of the device keeps their name."""
-        await self.devices.erase(principal_id)
-        with contextlib.suppress(EdgeError):  # the owner stays, and nobody is erased twice
-            await self.users.remove(principal_id)

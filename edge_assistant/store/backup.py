@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import tarfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,9 +51,17 @@ async def back_up(database: Database, keys: Path, target: Path) -> int:
     with plain_errors(target):
         try:
             await database.copy_to(copy)
-            return await asyncio.to_thread(_pack, copy, keys, target)
+            size = await asyncio.to_thread(pack, copy, keys, target)
         finally:
             remove_database(copy)
+    await database.write(lambda db: _note(db, target))
+    return size
+
+
+def _note(db: apsw.Connection, target: Path) -> None:
+    """Keep where a backup lies: what is forgotten later must be forgotten there, too."""
+    query = "INSERT OR REPLACE INTO backups(path, made_at) VALUES(?, ?)"
+    db.execute(query, (str(target.absolute()), time.time()))
 
 
 def _refuse_existing(target: Path) -> None:
@@ -60,7 +69,8 @@ def _refuse_existing(target: Path) -> None:
         raise StoreError("BACKUP_EXISTS", f"{target} is there already; give the backup another name")
 
 
-def _pack(copy: Path, keys: Path, target: Path) -> int:
+def pack(copy: Path, keys: Path, target: Path) -> int:
+    """Put a database and its keys.json into the archive `target`, whole or not at all; return its size."""
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
     try:
@@ -96,7 +106,7 @@ def restore(
     copy = folder / (DATABASE_MEMBER + ".restore")
     with StateLock(folder / "lock"), plain_errors(folder / DATABASE_MEMBER):
         try:
-            envelope = read_envelope(_unpack(archive, copy), f"{KEYS_MEMBER} in {archive}")
+            envelope = read_envelope(unpack(archive, copy), f"{KEYS_MEMBER} in {archive}")
             data_key = open_by_code(envelope, recovery_code)
             _verify(copy, data_key, archive)
             ring = KeyRing(folder, environ)
@@ -106,7 +116,7 @@ def restore(
             remove_database(copy)
 
 
-def _unpack(archive: Path, copy: Path) -> bytes:
+def unpack(archive: Path, copy: Path) -> bytes:
     """Write the database of `archive` to `copy` and return its keys.json; names in it are never paths."""
     try:
         with tarfile.open(archive, "r:") as members:

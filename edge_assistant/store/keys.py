@@ -74,19 +74,26 @@ class KeyRing:
     def unlock(self) -> bytes:
         """Return the data key by a device key; raises KEY_MISSING, KEY_WRONG."""
         envelope = self._envelope()
-        found = False
+        if not any(True for _ in self._device_keys()):
+            raise StoreError(
+                "KEY_MISSING", f"the device key {self.device_key_path} is missing; {_USE_THE_RECOVERY_CODE}"
+            )
+        try:
+            return self.unlock_other(envelope)
+        except StoreError as error:
+            if error.code != "KEY_WRONG":
+                raise
+            raise StoreError(
+                "KEY_WRONG", f"the device key doesn't fit {self.envelope_path}; {_USE_THE_RECOVERY_CODE}"
+            ) from None
+
+    def unlock_other(self, envelope: Envelope) -> bytes:
+        """Return the data key of another database of this device; raises KEY_WRONG."""
         for device_key in self._device_keys():
-            found = True
             data_key = unseal(envelope.device, device_key, DEVICE)
             if data_key is not None:
                 return data_key
-        if found:
-            raise StoreError(
-                "KEY_WRONG", f"the device key doesn't fit {self.envelope_path}; {_USE_THE_RECOVERY_CODE}"
-            )
-        raise StoreError(
-            "KEY_MISSING", f"the device key {self.device_key_path} is missing; {_USE_THE_RECOVERY_CODE}"
-        )
+        raise StoreError("KEY_WRONG", "this was made under another device key")
 
     def recover(self, code: str) -> bytes:
         """Return the data key by the recovery code and seal it for this device's key from now on.

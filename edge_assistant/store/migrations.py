@@ -305,6 +305,38 @@ def create_facts(connection: apsw.Connection) -> None:
     )
 
 
+def create_audit(connection: apsw.Connection) -> None:
+    """10: the audit log, to which rows can only be added; where backups lie; who wrote each turn.
+
+    `audit_key` makes pseudonyms of people and things, so that the log names nobody.
+    """
+    connection.execute(
+        """
+        CREATE TABLE audit(
+            seq INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            event TEXT NOT NULL,
+            who TEXT NOT NULL,
+            details TEXT NOT NULL,
+            previous TEXT NOT NULL,
+            hash TEXT NOT NULL
+        ) STRICT;
+        CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN
+            SELECT raise(ABORT, 'entries of the audit log stay');
+        END;
+        CREATE TRIGGER audit_stays_so BEFORE UPDATE ON audit BEGIN
+            SELECT raise(ABORT, 'entries of the audit log stay as they are');
+        END;
+        CREATE TABLE audit_key(key BLOB NOT NULL) STRICT;
+        INSERT INTO audit_key VALUES(randomblob(32));
+        CREATE TABLE backups(path TEXT PRIMARY KEY, made_at REAL NOT NULL) STRICT, WITHOUT ROWID;
+        ALTER TABLE turns ADD COLUMN principal TEXT NOT NULL DEFAULT '';
+        UPDATE turns SET principal = (SELECT principal FROM sessions WHERE sessions.id = turns.session);
+        CREATE INDEX turns_by_principal ON turns(principal);
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -315,6 +347,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     create_seen_commands,
     create_timers_and_lists,
     create_facts,
+    create_audit,
 )
 
 

@@ -100,12 +100,6 @@ class Lists:
                 return each
         raise _unknown(shown)
 
-    async def erase(self, principal_id: str) -> None:
-        """Erase the lists of a person; those of the household are everybody's."""
-        await self._database.write(
-            lambda db: db.execute("DELETE FROM lists WHERE principal = ?", (principal_id,)).close()
-        )
-
 
 def _owner(principal: Principal) -> str:
     return principal.id if principal.role == "guest" else HOUSEHOLD_ID

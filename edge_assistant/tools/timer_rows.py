@@ -28,8 +28,3 @@ def put(db: apsw.Connection, timers: Iterable[Timer]) -> None:
 def remove(db: apsw.Connection, ids: Iterable[str]) -> None:
     """Delete timers."""
     db.executemany("DELETE FROM timers WHERE id = ?", [(timer_id,) for timer_id in ids])
-
-
-def erase(db: apsw.Connection, principal: str) -> None:
-    """Delete a person's timers."""
-    db.execute("DELETE FROM timers WHERE principal = ?", (principal,))

@@ -217,12 +217,6 @@ class Timers:
         """Return those that nobody took note of yet."""
         return [timer for timer in self._timers.values() if timer.rang_at is not None]
 
-    async def erase(self, principal_id: str) -> None:
-        """Erase everything that a person set."""
-        for timer in [t for t in self._timers.values() if t.principal == principal_id]:
-            del self._timers[timer.id]
-        await self._database.write(lambda db: rows.erase(db, principal_id))
-
     # --- what time does ---
 
     async def _ring_due(self) -> float:

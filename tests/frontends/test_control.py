@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from edge_assistant.assistant.assistant import Assistant
+from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.config import Config
 from edge_assistant.errors import UsageError
 from edge_assistant.frontends import control
@@ -22,11 +23,13 @@ from edge_assistant.frontends.protocol import MAX_FRAME_BYTES
 from edge_assistant.llm.protocol import Completion, Generation, ModelStatus, Piece
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.embedding import NoEmbedder
+from edge_assistant.memory.erasing import conversation_hook, fact_hook
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.ops.services import Services
 from edge_assistant.people.people import People
+from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
 
@@ -120,6 +123,7 @@ class House:
         self.conversations = Conversations(database)
         self.assistant = Assistant(Config(), self.conversations, self.model)
         preferences = Preferences(Config(), folder / "settings.json")
+        audit, hooks = AuditLog(database), (conversation_hook(self.assistant.forgetting), fact_hook())
         self.services = Services(
             preferences,
             KeyRing(folder),
@@ -128,6 +132,8 @@ class House:
             self.model,
             people=People(database),
             facts=Facts(database, SearchIndex(database, NoEmbedder("m"))),
+            forgetting=Forgetting(database, KeyRing(folder), audit, hooks),
+            audit=audit,
         )
         self.control = ControlSocket(self.path, self.assistant, self.services)
         self.callers: list[Caller] = []
@@ -385,3 +391,21 @@ async def test_what_it_remembers_is_added_found_corrected_and_taken_back(house: 
 async def ordered(client: Caller, **order: Any) -> dict[str, Any]:
     await client.send(**order)
     return await client.receive()
+
+
+async def test_forgetting_is_counted_first_then_done_and_its_receipt_is_checked(house: House) -> None:
+    client = await house.call()
+    await ordered(client, type="memory.add", text="my doctor is called Kim")
+    await ordered(client, type="memory.add", text="I like tea")
+    topic = {"type": "memory.forget", "topic": "doctors"}
+    assert (await ordered(client, **topic, preview=True))["erased"] == {"memories": 1}
+    receipt = await ordered(client, **topic)
+    assert (receipt["erased"], receipt["log_emptied"]) == ({"memories": 1}, True)
+    (left,) = (await ordered(client, type="memory.list"))["items"]
+    assert left["text"] == "I like tea."
+    assert (await ordered(client, type="memory.check", receipt=receipt))["genuine"]
+    forged = {**receipt, "erased": {"memories": 9}}
+    assert not (await ordered(client, type="memory.check", receipt=forged))["genuine"]
+    log = await ordered(client, type="memory.audit")
+    assert log["broken"] is None
+    assert "forget" in [entry["event"] for entry in log["items"]]

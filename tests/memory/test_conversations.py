@@ -248,19 +248,6 @@ async def test_deleting_a_session_takes_its_turns_and_its_snapshot_key(
     assert await conversations.transcript("s", "me") == []
 
 
-async def test_erasing_a_person_leaves_nothing_of_them_and_all_of_others(
-    conversations: Conversations, database: Database
-) -> None:
-    await converse(conversations, "t")
-    await conversations.ensure_session("yours", "you")
-    await conversations.begin_turn("y", "yours", "you", "hello")
-    assert await conversations.erase("me") == ["s"]
-    assert await conversations.sessions("me") == []
-    rows = await database.read(lambda db: db.execute("SELECT id FROM turns").fetchall())
-    assert rows == [("y",)]
-    assert [session.id for session in await conversations.sessions("you")] == ["yours"]
-
-
 async def test_an_edited_message_takes_the_place_of_what_followed_it_once(conversations):
     await conversations.ensure_session("s1", "owner")
     for name in ("one", "two", "three"):

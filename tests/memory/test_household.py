@@ -120,14 +120,6 @@ async def test_whoever_becomes_a_guest_sees_the_household_no_more(conversations,
     assert not await sees(conversations, "s", people["member"])
 
 
-async def test_erasing_a_person_leaves_what_others_shared(conversations, people):
-    for session, who in (("own", people["member"]), ("shared", "owner")):
-        await conversations.ensure_session(session, who)
-        await conversations.share(session, who, "household")
-    assert await conversations.erase(people["member"]) == ["own"]
-    assert await sees(conversations, "shared", people["other"])
-
-
 async def test_what_is_shared_is_known_after_a_restart(conversations, people, database):
     await conversations.ensure_session("s", "owner")
     await conversations.share("s", "owner", "household")

@@ -113,21 +113,6 @@ async def test_what_is_revoked_twice_or_by_a_stranger_is_not_found(people):
         assert error.value.code == "DEVICE_NOT_FOUND"
 
 
-async def test_erasing_a_person_ends_their_devices(people):
-    user = await people.users.add("Mia", "member")
-    _, cookie = await paired(people, user.id)
-    await people.erase(user.id)
-    assert await people.devices.find(cookie) is None
-    assert [each.id for each in await people.users.list()] == ["owner"]
-
-
-async def test_erasing_the_owner_signs_everything_out_and_leaves_an_owner(people):
-    _, cookie = await paired(people)
-    await people.erase("owner")
-    assert await people.devices.find(cookie) is None
-    assert [each.id for each in await people.users.list()] == ["owner"]
-
-
 async def test_people_get_ids_that_nobody_had(people):
     first = await people.users.add("  Ünal\tÖz ", "member")
     await people.users.remove(first.id)

@@ -44,14 +44,6 @@ async def test_a_list_has_an_end(lists):
         await lists.add(OWNER, "shopping", ["one more"])
 
 
-async def test_erasing_a_guest_erases_their_lists_only(lists):
-    await lists.add(GUEST, "shopping", ["guide book"])
-    await lists.add(OWNER, "shopping", ["milk"])
-    await lists.erase("gus")
-    assert await lists.all(GUEST) == []
-    assert len(await lists.all(OWNER)) == 1
-
-
 async def test_what_is_put_on_is_taken_back_and_emptying_is_asked_about(lists, ledger):
     tools = (AddToListTool(lists), RemoveFromListTool(lists), ShowListTool(lists), ClearListTool(lists))
     actions = Actions(tools, ledger)

@@ -244,15 +244,6 @@ async def test_people_see_their_own_and_the_household_s_and_guests_only_their_ow
     }
 
 
-async def test_erasing_a_person_erases_what_they_set(timers, database, clocks):
-    await timers.start(ANN, 300, "secret of ann")
-    await timers.start(OWNER, 300, "mine")
-    await timers.erase("ann")
-    assert [t.label for t in (await again(database, clocks, Bell())).of(OWNER)] == ["mine"]
-    await database.checkpoint()
-    assert b"secret of ann" not in database.path.read_bytes()
-
-
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 1e12])
 async def test_a_senseless_duration_is_refused(timers, seconds):
     with pytest.raises(EdgeError, match="TIMER_BAD"):

@@ -7,16 +7,15 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from edge_assistant.assistant.request import Principal
 from edge_assistant.errors import UsageError
 from edge_assistant.frontends.web.access import allow
 from edge_assistant.frontends.web.auth import SIGNED_IN, Doorkeeper
-from edge_assistant.frontends.web.ports import Assistant
+from edge_assistant.frontends.web.ports import Forgetter
 from edge_assistant.frontends.web.responses import json_response, read_json
-from edge_assistant.memory.conversations import Conversations
 from edge_assistant.people.devices import Devices
 from edge_assistant.people.person import PROGRAM_SCOPES, Device, Role, Scope
 from edge_assistant.people.users import Users
+from edge_assistant.store.erase import Person
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -57,14 +56,12 @@ class Household:
         users: Users,
         devices: Devices,
         doorkeeper: Doorkeeper,
-        assistant: Assistant,
-        conversations: Conversations,
+        forgetter: Forgetter,
     ) -> None:
         self._users = users
         self._devices = devices
         self._doorkeeper = doorkeeper
-        self._assistant = assistant
-        self._conversations = conversations
+        self._forgetter = forgetter
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of people, devices and tokens."""
@@ -101,21 +98,14 @@ class Household:
 
     @allow("owner", "manage")
     async def remove_user(self, request: web.Request) -> web.Response:
-        """Remove a person: devices, tokens, conversations."""
+        """Remove a person: devices, tokens, and whatever they said."""
         user = await self._users.get(request.match_info["id"])
         if user.id == request[SIGNED_IN].user:
             raise UsageError("USER_IS_OWNER", "nobody removes themselves")
         await self._users.remove(user.id)
         await self._doorkeeper.drop("removed", lambda each: each.user == user.id)
-        await self.erase(Principal(user.id, user.role))
+        await self._forgetter.forget(Person(user.id, account=True), request[SIGNED_IN].user)
         return web.Response(status=204)
-
-    async def erase(self, principal: Principal) -> None:
-        """End a person's running answers and erase what they said."""
-        for session in await self._conversations.own_sessions(principal.id):
-            await self._assistant.forget_session(session, principal)
-        await self._assistant.forget_programs(principal)
-        await self._conversations.erase(principal.id)
 
     @allow("guest", "manage")
     async def list_devices(self, request: web.Request) -> web.Response:

@@ -15,6 +15,7 @@ from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.export import as_markdown
 from edge_assistant.memory.fact import Provenance
 from edge_assistant.memory.facts import Facts
+from edge_assistant.store.audit import AuditLog
 
 MOST_QUERY_CHARACTERS = 500
 
@@ -45,9 +46,10 @@ class Correction(msgspec.Struct, frozen=True):
 class MemoryPages:
     """Serves the memory of the signed-in person; other people's private one doesn't exist here."""
 
-    def __init__(self, facts: Facts, conversations: Conversations) -> None:
+    def __init__(self, facts: Facts, conversations: Conversations, audit: AuditLog) -> None:
         self._facts = facts
         self._conversations = conversations
+        self._audit = audit
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the memory."""
@@ -71,7 +73,9 @@ class MemoryPages:
         if len(query) > MOST_QUERY_CHARACTERS:
             raise UsageError("WEB_BAD_FIELD", f"q has at most {MOST_QUERY_CHARACTERS} characters")
         if query.strip():
+            await self._audit.record("memory.searched", who, {})
             return json_response({"facts": [each.fact for each in await self._facts.search(who, query)]})
+        await self._audit.record("memory.listed", who, {})
         replaced = request.query.get("replaced") == "1"
         return json_response({"facts": await self._facts.known(who, replaced=replaced)})
 
@@ -122,7 +126,9 @@ class MemoryPages:
         kind = request.query.get("format", "json")
         if kind not in {"markdown", "json"}:
             raise UsageError("WEB_BAD_FIELD", "format is markdown or json")
-        facts = await self._facts.of(principal_of(request).id)
+        who = principal_of(request).id
+        facts = await self._facts.of(who)
+        await self._audit.record("memory.exported", who, {"facts": len(facts), "format": kind})
         if kind == "json":
             response = json_response({"facts": facts})
         else:

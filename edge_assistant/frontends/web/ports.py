@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from edge_assistant.assistant.forgetting import Receipt
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.assistant.turn import Turn
+from edge_assistant.store.erase import Subject
 
 
 class Assistant(Protocol):
@@ -23,6 +25,18 @@ class Assistant(Protocol):
         """Erase a session with everything cached of it; raises SESSION_NOT_FOUND."""
         ...
 
-    async def forget_programs(self, principal: Principal) -> None:
-        """End what a person asked; forget what is cached of their programs' conversations."""
+
+class Forgetter(Protocol):
+    """What forgets; `assistant.forgetting.Forgetting` is the real one."""
+
+    async def forget(self, subject: Subject, by: str) -> Receipt:
+        """Forget something everywhere and return the receipt."""
+        ...
+
+    async def preview(self, subject: Subject) -> dict[str, int]:
+        """Return how much of what would be forgotten."""
+        ...
+
+    async def genuine(self, receipt: Receipt) -> bool:
+        """Return whether this device made a receipt and its log is whole."""
         ...

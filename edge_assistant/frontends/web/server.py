@@ -26,7 +26,8 @@ from edge_assistant.frontends.web.models import Models
 from edge_assistant.frontends.web.openai_api import OpenAI
 from edge_assistant.frontends.web.pages import STATIC, Pages
 from edge_assistant.frontends.web.pairing import Invitation, Inviter, PairingPages
-from edge_assistant.frontends.web.ports import Assistant
+from edge_assistant.frontends.web.ports import Assistant, Forgetter
+from edge_assistant.frontends.web.privacy import Privacy
 from edge_assistant.frontends.web.responses import MAX_BODY_BYTES, errors_as_json
 from edge_assistant.frontends.web.security import Gate, add_headers, check_loopback
 from edge_assistant.frontends.web.sessions import Sessions
@@ -39,6 +40,7 @@ from edge_assistant.memory.embedding import Embedder
 from edge_assistant.memory.facts import Facts
 from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
+from edge_assistant.store.audit import AuditLog
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ class WebServer:
         lan: Lan | None = None,
         embedder: Embedder | None = None,
         facts: Facts | None = None,
+        forgetter: Forgetter,
+        audit: AuditLog,
         voice_report: Callable[[], msgspec.Struct | None] = lambda: None,
         tools: Tools,
         limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -83,12 +87,13 @@ class WebServer:
             History(conversations),
             Desk(tools),
             Models(tools),
-            Household(people.users, people.devices, self._doorkeeper, assistant, conversations),
+            Household(people.users, people.devices, self._doorkeeper, forgetter),
             PairingPages(self._inviter, people.pairings, lan),
+            Privacy(forgetter, conversations, audit),
             StatusPages(tools.preferences, model_status, voice_report, self._sockets.__len__),
         )
         if facts is not None:
-            self._parts += (MemoryPages(facts, conversations),)
+            self._parts += (MemoryPages(facts, conversations, audit),)
         self._entrance = Entrance(limits.connections)
         self._gate = Gate(settings.host, settings.allowed_hosts, lan)
         self._runner: web.AppRunner | None = None

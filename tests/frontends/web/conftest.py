@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.catalog.pulls import Pulls
 from edge_assistant.config import Config
 from edge_assistant.config.schema import WebSettings
@@ -26,12 +27,18 @@ from edge_assistant.frontends.web.server import WebServer
 from edge_assistant.frontends.web.ws import Limits
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
-from edge_assistant.memory.embedding import Embedder
+from edge_assistant.memory.embedding import Embedder, NoEmbedder
+from edge_assistant.memory.erasing import conversation_hook, fact_hook, index_hook
+from edge_assistant.memory.facts import Facts
+from edge_assistant.memory.search import SearchIndex
 from edge_assistant.ops.preferences import Preferences
+from edge_assistant.people.erasing import people_hook
 from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
 from edge_assistant.people.uptime import Moment
+from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.database import Database
+from edge_assistant.store.keys import KeyRing
 from tests.frontends.web.scripted import ScriptedAssistant
 
 PAGE = "<!doctype html><title>chat</title>" + "<p>a paragraph</p>" * 200
@@ -187,6 +194,7 @@ async def serve(
     people: People,
     static: Path,
     tools: Tools,
+    tmp_path: Path,
 ) -> AsyncIterator[Callable[..., Any]]:
     sites: list[Site] = []
 
@@ -197,6 +205,8 @@ async def serve(
         embedder: Embedder | None = None,
         **settings: Any,
     ) -> Site:
+        audit = AuditLog(database)
+        hooks = (conversation_hook(), fact_hook(), people_hook(people.devices), index_hook())
         status = [ModelStatus(name="scripted", phase="ready", context=512)]
         web = WebSettings(
             **{"port": 0, "lan": False, "tls_host": "127.0.0.1", "tls_port": 0, "announce": False, **settings}
@@ -210,6 +220,9 @@ async def serve(
             lan=Lan(web, database, "Nabu", names=names and (lambda: names)) if web.lan else None,
             tools=tools,
             embedder=embedder,
+            facts=Facts(database, SearchIndex(database, NoEmbedder("m"))),
+            forgetter=Forgetting(database, KeyRing(tmp_path / "state"), audit, hooks),
+            audit=audit,
             limits=limits or Limits(),
             static=static,
         )

@@ -54,9 +54,6 @@ class ScriptedAssistant:
     async def forget_session(self, session: str, principal: Principal) -> None:
         await self._conversations.delete_session(session, principal.id)
 
-    async def forget_programs(self, principal: Principal) -> None:
-        """There are none."""
-
     def say(self, turn_id: str, *pieces: str) -> None:
         turn = self.turns[turn_id]
         for piece in pieces:

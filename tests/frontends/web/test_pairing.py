@@ -196,7 +196,7 @@ async def test_who_is_removed_is_gone_with_everything(house, conversations):
     await house.people.devices.add_program(member.id, "reader")
     assert (await answer(owner, "DELETE", f"/api/users/{member.id}"))[0] == 204
     assert (await answer(phone, "GET", "/api/me"))[0] == 403
-    assert await conversations.own_sessions(member.id) == []
+    assert await conversations.sessions(member.id) == []
     assert [each.user for each in await house.people.devices.list()] == ["owner"]
 
 

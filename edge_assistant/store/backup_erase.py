@@ -1,0 +1,111 @@
+"""Forgetting in backups: each that is within reach is opened, cleaned, rebuilt and put in its own place.
+
+So are the databases that restoring set aside. What was copied elsewhere can't be reached; the receipt
+says which backups those are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import apsw
+import msgspec
+
+from edge_assistant.errors import EdgeError, StoreError
+from edge_assistant.store.backup import pack, unpack
+from edge_assistant.store.connection import check_header, connect, remove_database, side_file
+from edge_assistant.store.database import Database, in_transaction
+from edge_assistant.store.files import write_private
+from edge_assistant.store.keys import KeyRing, read_envelope
+from edge_assistant.store.migrations import migrate
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[[apsw.Connection], object]
+
+State = Literal["erased", "gone", "not reached"]
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup, or a database that was set aside, and whether it was cleaned."""
+
+    path: str
+    state: State
+    """`gone` when somebody deleted it; `not reached` when it can't be opened now."""
+    reason: str = ""
+    """Why it was not reached: a code, see docs/errors.md."""
+
+
+async def erase_in_copies(database: Database, keys: KeyRing, work: Work) -> list[Copy]:
+    """Do `work` in every copy of the database that this device made and can reach."""
+    query = "SELECT path FROM backups ORDER BY made_at"
+    rows = await database.read(lambda db: db.execute(query).fetchall())
+    backups = [Path(str(row[0])) for row in rows]
+    aside = await asyncio.to_thread(_set_aside, database.path)
+    copies = [await asyncio.to_thread(_in_backup, path, keys, work) for path in backups]
+    copies += [await asyncio.to_thread(_in_database, path, keys, work) for path in aside]
+    gone = [(copy.path,) for copy in copies if copy.state == "gone"]
+    if gone:
+        await database.write(lambda db: db.executemany("DELETE FROM backups WHERE path = ?", gone).close())
+    return copies
+
+
+def _set_aside(database: Path) -> list[Path]:
+    ours = (".keys.json", "-wal", "-shm")
+    found = sorted(database.parent.glob(f"{database.name}.before-restore*"))
+    return [path for path in found if not path.name.endswith(ours)]
+
+
+def _in_backup(archive: Path, ring: KeyRing, work: Work) -> Copy:
+    if not archive.exists():
+        state: State = "gone" if archive.parent.is_dir() else "not reached"
+        return Copy(path=str(archive), state=state, reason="" if state == "gone" else "BACKUP_MISSING")
+    copy = archive.with_name(archive.name + ".forget")
+    keys = archive.with_name(archive.name + ".forget-keys")
+    try:
+        envelope = unpack(archive, copy)
+        _clean(copy, ring.unlock_other(read_envelope(envelope, str(archive))), work)
+        write_private(keys, envelope)
+        pack(copy, keys, archive)
+    except (EdgeError, apsw.Error, OSError) as error:
+        return _not_reached(archive, error)
+    finally:
+        remove_database(copy)
+        keys.unlink(missing_ok=True)
+    return Copy(path=str(archive), state="erased")
+
+
+def _in_database(path: Path, ring: KeyRing, work: Work) -> Copy:
+    """Clean a database that a restore set aside; its log may hold what its pages don't yet."""
+    try:
+        envelope = path.with_name(path.name + ".keys.json").read_bytes()
+        _clean(path, ring.unlock_other(read_envelope(envelope, str(path))), work)
+    except (EdgeError, apsw.Error, OSError) as error:
+        return _not_reached(path, error)
+    return Copy(path=str(path), state="erased")
+
+
+def _clean(path: Path, key: bytes, work: Work) -> None:
+    check_header(path, key)
+    connection = connect(path, key)
+    try:
+        migrate(connection)
+        in_transaction(connection, "BEGIN IMMEDIATE", work)
+        connection.execute("VACUUM")
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    finally:
+        connection.close()
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            side_file(path, suffix).unlink(missing_ok=True)
+
+
+def _not_reached(path: Path, error: Exception) -> Copy:
+    code = error.code if isinstance(error, StoreError | EdgeError) else type(error).__name__
+    logger.warning("forgetting does not reach %s: %s", path.name, code)
+    return Copy(path=str(path), state="not reached", reason=code)
