@@ -109,7 +109,7 @@ def insert_turn(db: apsw.Connection, turn_id: str, session_id: str, text: str, w
     now = time.time()
     status: TurnStatus = "running"
     db.execute(
-        "INSERT INTO turns(id, session, status, user_text, created_at, principal) VALUES(?,?,?,?,?,?)",
+        "INSERT INTO turns(id, session, status, user_text, created_at, said_by) VALUES(?,?,?,?,?,?)",
         (turn_id, session_id, status, text, now, who),
     )
     db.execute(

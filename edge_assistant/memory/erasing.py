@@ -65,7 +65,7 @@ def touched_sessions(db: apsw.Connection, subject: Subject) -> list[str]:
         case Person(principal=who) | Topic(principal=who):
             query = """
                 SELECT id FROM sessions WHERE principal = ?1 OR visibility = 'household'
-                UNION SELECT session FROM turns WHERE principal = ?1
+                UNION SELECT session FROM turns WHERE said_by = ?1
             """
             return _column(db.execute(query, (who,)))
 
@@ -75,7 +75,7 @@ def _turns(db: apsw.Connection, subject: Subject) -> Iterable[str]:
     match subject:
         case Person(principal=who):
             query = """
-                SELECT id FROM turns WHERE principal = ?1
+                SELECT id FROM turns WHERE said_by = ?1
                 OR session IN (SELECT id FROM sessions WHERE principal = ?1)
             """
             return _column(db.execute(query, (who,)))
@@ -90,7 +90,7 @@ def _turns(db: apsw.Connection, subject: Subject) -> Iterable[str]:
 
 def _texts(db: apsw.Connection, topic: Topic) -> list[tuple[str, str]]:
     query = """
-        SELECT id, user_text || ' ' || answer_text FROM turns WHERE principal = ?1
+        SELECT id, user_text || ' ' || answer_text FROM turns WHERE said_by = ?1
         OR session IN (SELECT id FROM sessions WHERE principal = ?1)
     """
     return [(str(turn), str(text)) for turn, text in db.execute(query, (topic.principal,))]

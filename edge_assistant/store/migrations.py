@@ -330,9 +330,9 @@ def create_audit(connection: apsw.Connection) -> None:
         CREATE TABLE audit_key(key BLOB NOT NULL) STRICT;
         INSERT INTO audit_key VALUES(randomblob(32));
         CREATE TABLE backups(path TEXT PRIMARY KEY, made_at REAL NOT NULL) STRICT, WITHOUT ROWID;
-        ALTER TABLE turns ADD COLUMN principal TEXT NOT NULL DEFAULT '';
-        UPDATE turns SET principal = (SELECT principal FROM sessions WHERE sessions.id = turns.session);
-        CREATE INDEX turns_by_principal ON turns(principal);
+        ALTER TABLE turns ADD COLUMN said_by TEXT NOT NULL DEFAULT '';
+        UPDATE turns SET said_by = (SELECT principal FROM sessions WHERE sessions.id = turns.session);
+        CREATE INDEX turns_by_person ON turns(said_by);
         """
     )
 

@@ -206,7 +206,12 @@ async def serve(
         **settings: Any,
     ) -> Site:
         audit = AuditLog(database)
-        hooks = (conversation_hook(), fact_hook(), people_hook(people.devices), index_hook())
+        hooks = (
+            conversation_hook(getattr(answers, "forgetting", None)),
+            fact_hook(),
+            people_hook(people.devices),
+            index_hook(),
+        )
         status = [ModelStatus(name="scripted", phase="ready", context=512)]
         web = WebSettings(
             **{"port": 0, "lan": False, "tls_host": "127.0.0.1", "tls_port": 0, "announce": False, **settings}
