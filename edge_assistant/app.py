@@ -12,7 +12,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from edge_assistant.assistant.acting import ConsentRung
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.assistant.ladder import Extensions
-from edge_assistant.assistant.request import OWNER, Principal
+from edge_assistant.assistant.request import OWNER
 from edge_assistant.config import Config, Paths, secret
 from edge_assistant.errors import ModelError
 from edge_assistant.frontends.control import ControlSocket
@@ -43,6 +42,7 @@ from edge_assistant.store.database import Database
 from edge_assistant.store.erase import EraseHook
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
+from edge_assistant.store.outbox import outbox_hook
 from edge_assistant.tools.erasing import list_hook, timer_hook
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.frontends.web.desk import Tools
     from edge_assistant.memory.embedding import Embedder
-    from edge_assistant.tools.actions import Actions
-    from edge_assistant.tools.timers import Timers
+    from edge_assistant.wiring.abilities import Abilities
+    from edge_assistant.wiring.broker import HomeBroker
 
 logger = logging.getLogger(__name__)
 
@@ -80,16 +80,25 @@ class Shutdown:
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
+    again: bool = False
+    """Whether the daemon shall start anew afterwards."""
+
+    def restart(self) -> None:
+        """End in order, and start anew."""
+        self.again = True
+        self.wanted.set()
+
     def ask(self) -> None:
         """First time: end in order. Second time: hurry."""
         (self.hurry if self.wanted.is_set() else self.wanted).set()
 
 
-async def run(config: Config, paths: Paths, greeter: Greeter) -> None:
-    """Run the daemon until SIGTERM or SIGINT."""
+async def run(config: Config, paths: Paths, greeter: Greeter) -> bool:
+    """Run the daemon until SIGTERM or SIGINT; return whether somebody wants it to start anew."""
     shutdown = Shutdown()
     with _signals(shutdown):
         await serve(config, paths, greeter, shutdown, Notifier(), daemon=True)
+    return shutdown.again
 
 
 async def serve(
@@ -108,15 +117,16 @@ async def serve(
         await conversations.recover()
         model = await _start_model(stack, config, paths, shutdown)
         audit = AuditLog(database)
-        timers, actions = await _start_tools(stack, config, database, audit)
+        broker = _home_broker(config, database) if daemon and config.mqtt.enabled else None
+        abilities = await _start_abilities(stack, config, database, audit, broker)
         embedder = _embedder(stack, paths)
         index = await _start_index(stack, database, embedder)
         facts = Facts(database, index)
         learner = _learner(stack, config, facts)
-        assistant = Assistant(config, conversations, model, _extensions(config, facts, learner, actions))
+        assistant = Assistant(config, conversations, model, _extensions(config, facts, learner, abilities))
         preferences = _keep_preferences(config, paths, assistant, model, audit)
         people = People(database)
-        hooks = _erase_hooks(assistant, learner, timers, people)
+        hooks = _erase_hooks(assistant, learner, abilities, people)
         forgetting = Forgetting(database, ring, audit, hooks)
         services = Services(
             preferences,
@@ -129,8 +139,10 @@ async def serve(
             forgetting=forgetting,
             audit=audit,
         )
+        voice = None
         if daemon and config.voice.enabled:
-            services.voice = await _start_voice(stack, config, paths, assistant)
+            services.voice = voice = await _start_voice(stack, config, paths, assistant)
+            _connect_voice(stack, voice, abilities, preferences)
         await _start_control(stack, paths, assistant, services)
         if daemon and config.web.enabled:
             services.web = await _start_web(
@@ -143,8 +155,13 @@ async def serve(
                 embedder=embedder,
                 services=services,
             )
-        if daemon and config.mqtt.enabled:
-            await _start_mqtt(stack, assistant, preferences, database)
+        if broker is not None:
+            from edge_assistant.wiring.broker import serve_broker
+
+            await serve_broker(
+                stack, broker, assistant, database, preferences=preferences, voice=voice,
+                timers=abilities.timers if abilities else None, models=paths.models, restart=shutdown.restart,
+            )  # fmt: skip
         await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
         # Turns end before the sockets close, so that those who watch see how.
         stack.push_async_callback(assistant.close)
@@ -184,27 +201,18 @@ async def _start_model(
     return model
 
 
-async def _start_tools(
-    stack: AsyncExitStack, config: Config, database: Database, audit: AuditLog
-) -> tuple[Timers | None, Actions | None]:
-    """Start what rings, and return it with all that can be done; nothing when `tools.enabled` is off."""
-    if not config.tools.enabled:
-        return None, None
-    from edge_assistant.tools.actions import Actions
-    from edge_assistant.tools.kit import everyday_tools, pin_tools
-    from edge_assistant.tools.lists import Lists
-    from edge_assistant.tools.pins import Pins
-    from edge_assistant.tools.timers import Timers
+def _home_broker(config: Config, database: Database) -> HomeBroker:
+    from edge_assistant.wiring.broker import home_broker
 
-    timers = Timers(database)
-    await timers.load()
-    tools = everyday_tools(timers, Lists(database))
-    if config.tools.pins:
-        pins = Pins(config.tools.pins)
-        stack.callback(pins.close)
-        tools += pin_tools(pins)
-    await stack.enter_async_context(_task(timers.run(), "timers"))
-    return timers, Actions(tools, audit, pin=secret("home_pin"))
+    return home_broker(config, database)
+
+
+async def _start_abilities(
+    stack: AsyncExitStack, config: Config, database: Database, audit: AuditLog, broker: HomeBroker | None
+) -> Abilities | None:
+    from edge_assistant.wiring.abilities import start_abilities
+
+    return await start_abilities(stack, config, database, audit, broker)
 
 
 def _learner(stack: AsyncExitStack, config: Config, facts: Facts) -> Learner | None:
@@ -219,21 +227,25 @@ def _learner(stack: AsyncExitStack, config: Config, facts: Facts) -> Learner | N
 
 
 def _erase_hooks(
-    assistant: Assistant, learner: Learner | None, timers: Timers | None, people: People
+    assistant: Assistant, learner: Learner | None, abilities: Abilities | None, people: People
 ) -> list[EraseHook]:
     """Return how each room forgets. Whoever keeps something about people stands here."""
     return [
         conversation_hook(assistant.forgetting),
         fact_hook(learner.forgetting if learner else None),
-        timer_hook(timers),
+        timer_hook(abilities.timers if abilities else None),
         list_hook(),
+        outbox_hook(),
         people_hook(people.devices),
         index_hook(),
     ]
 
 
-def _extensions(config: Config, facts: Facts, learner: Learner | None, actions: Actions | None) -> Extensions:
+def _extensions(
+    config: Config, facts: Facts, learner: Learner | None, abilities: Abilities | None
+) -> Extensions:
     """Return what other rooms add to the assistant."""
+    actions = abilities.actions if abilities else None
     intents = (ConsentRung(actions),) if actions else ()
     if learner is None:
         return Extensions(intents=intents, actions=actions)
@@ -282,6 +294,21 @@ async def _start_voice(stack: AsyncExitStack, config: Config, paths: Paths, assi
     await voice.start()
     await speech.start()
     return voice
+
+
+def _connect_voice(
+    stack: AsyncExitStack, voice: Voice, abilities: Abilities | None, preferences: Preferences
+) -> None:
+    """Let the voice follow what is chosen while it runs, and ring timers."""
+
+    async def carry_out(_: Config, new: Config) -> None:
+        voice.configure(new.voice)
+
+    preferences.on_change(carry_out)
+    if abilities is not None:
+        from edge_assistant.wiring.abilities import ring_aloud
+
+        ring_aloud(stack, voice, abilities.timers, preferences.config.assistant.language)
 
 
 async def _start_control(
@@ -359,31 +386,6 @@ async def _start_web(
     await server.start()
     stack.push_async_callback(server.stop)
     return server
-
-
-async def _start_mqtt(
-    stack: AsyncExitStack, assistant: Assistant, preferences: Preferences, database: Database
-) -> None:
-    from edge_assistant.frontends.mqtt.frontend import MqttFrontend
-    from edge_assistant.frontends.mqtt.topics import Topics, device_of
-    from edge_assistant.mqtt.broker import parse_broker
-    from edge_assistant.mqtt.connection import Connection, Outgoing
-    from edge_assistant.mqtt.seen import SeenCommands
-
-    mqtt = preferences.config.mqtt
-    topics = Topics(mqtt.device or device_of(socket.gethostname()))
-    broker = parse_broker(
-        mqtt.url, username=mqtt.username, password=secret("mqtt_password"), ca_file=mqtt.ca_file,
-        certificate_file=mqtt.certificate_file, key_file=mqtt.key_file,
-    )  # fmt: skip
-    will = Outgoing(topic=topics["availability"], payload="offline", retain=True)
-    frontend = MqttFrontend(
-        Connection(broker, f"edge-assistant-{topics.device}", will), topics, assistant, preferences,
-        SeenCommands(database), principal=Principal(mqtt.user, "member"),
-        discovery_prefix=mqtt.discovery_prefix,
-    )  # fmt: skip
-    await frontend.start()
-    stack.push_async_callback(frontend.stop)
 
 
 async def _stop_model(model: OwnedModel, shutdown: Shutdown) -> None:

@@ -21,6 +21,13 @@ class Mosquitto:
         self._config.write_text("\n".join((listener, *(lines or ("allow_anonymous true",)))))
         self._process: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    def provisioned(cls, config: Path, port: int) -> Mosquitto:
+        """Return one of a configuration that is there already and listens on `port`."""
+        made = cls.__new__(cls)
+        made.port, made._config, made._process = port, config, None
+        return made
+
     @property
     def broker(self) -> Broker:
         return Broker(host="127.0.0.1", port=self.port)

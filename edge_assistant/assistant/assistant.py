@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -16,7 +17,7 @@ from edge_assistant.assistant.acting import understood
 from edge_assistant.assistant.answer import CANCEL_SECONDS, Answer
 from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.assistant.recorded import recorded_events
-from edge_assistant.assistant.request import HOUSEHOLD, Principal, Request
+from edge_assistant.assistant.request import HOUSEHOLD, Confirms, Principal, Request
 from edge_assistant.assistant.rung import ModelRung
 from edge_assistant.assistant.stateless import StatelessAnswer
 from edge_assistant.assistant.text import clean_text
@@ -116,6 +117,30 @@ class Assistant:
             turn = self._admit(request)
         await asyncio.shield(turn.accepted)
         return turn
+
+    async def confirm(self, confirms: Confirms, principal: Principal, source: str) -> Turn:
+        """Return the turn that carries out a person's answer to our question, in its conversation.
+
+        One that comes twice counts once; one with a PIN may be tried again. Raises NOTHING_TO_CONFIRM,
+        CONFIRMATION_GONE, CONFIRMATION_NOT_YOURS, and as `start`.
+        """
+        actions = self._extensions.actions
+        if actions is None:
+            raise UsageError("NOTHING_TO_CONFIRM", "this device asks for no confirmation")
+        name = (
+            uuid.uuid4().hex if confirms.pin else f"{confirms.action}-{'yes' if confirms.approve else 'no'}"
+        )
+        known = self._known(name, principal)
+        if known is not None:
+            return known
+        occasion = actions.confirmations.look(confirms.action, principal).occasion
+        own = occasion.principal.id in {principal.id, self._line(occasion.session, principal)[0]}
+        return await self.start(
+            Request(
+                id=name, text="Yes." if confirms.approve else "No.", principal=principal, source=source,
+                session=occasion.session if own else name, confirms=confirms,
+            )
+        )  # fmt: skip
 
     def _understood(self, request: Request) -> Request:
         """Return the request as an answer to our open question, when it is one; raises when it can't be."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import faulthandler
+import os
 import sys
 
 from edge_assistant.app import run as run_daemon
@@ -24,7 +25,8 @@ def run(args: argparse.Namespace) -> int:
     faulthandler.enable()
     set_up_logging(debug=args.debug)
     config, paths = load_config(args.config), load_paths()
-    asyncio.run(run_daemon(config, paths, Terminal()))
+    if asyncio.run(run_daemon(config, paths, Terminal())):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves, as we were started
     return 0
 
 

@@ -28,6 +28,11 @@ def overrides(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]
             yield variable, keys, _value(_type_of(keys), environ[variable])
 
 
+def value_of(keys: tuple[str, ...], text: str) -> Any:
+    """Return what `text` means for a key."""
+    return _value(_type_of(keys), text)
+
+
 def _value(kind: inspect.Type | None, text: str) -> Any:
     if isinstance(kind, inspect.StrType | inspect.LiteralType):
         return text

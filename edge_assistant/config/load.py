@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from edge_assistant.config.check import check_keys, check_meaning
-from edge_assistant.config.environment import overrides
+from edge_assistant.config.environment import overrides, value_of
 from edge_assistant.config.paths import home, load_paths
 from edge_assistant.config.saved import read_saved, with_choices
 from edge_assistant.config.schema import PATTERNS, Config
@@ -47,7 +47,8 @@ def changed_config(config: Config, choices: Mapping[str, str]) -> Config:
     """Return `config` with other values for keys such as `assistant.name`; raises `ConfigError`."""
     raw = msgspec.to_builtins(config)
     for key, value in choices.items():
-        _set(raw, tuple(key.split(".")), value)
+        keys = tuple(key.split("."))
+        _set(raw, keys, value_of(keys, value))
     return _checked(raw)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from edge_assistant.config.environment import value_of
 from edge_assistant.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -25,8 +26,11 @@ CHOICES = (
     "assistant.persona",
     "assistant.instructions",
     "llm.model",
+    "voice.volume",
+    "voice.wake_threshold",
+    "voice.quiet",
 )
-"""Keys that can be chosen on the page; all are texts."""
+"""Keys that can be chosen on the page or over MQTT; numbers and switches as text."""
 
 Raw = dict[str, Any]
 
@@ -69,7 +73,7 @@ def with_choices(raw: Raw, choices: dict[str, str], check: Callable[[Raw], objec
         chosen.setdefault(section, {})
         if not isinstance(chosen[section], dict):
             return raw
-        chosen[section][name] = choices[key]
+        chosen[section][name] = value_of((section, name), choices[key])
         try:
             check(chosen)
         except ConfigError as error:

@@ -178,6 +178,8 @@ class VoiceSettings(Section, frozen=True):
     """Speed of the voice."""
     volume: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     """Loudness of everything that is played."""
+    quiet: bool = False
+    """Do not disturb: nothing is announced; timers and alarms still ring, questions are answered."""
     noise_suppression: bool = False
     """Whether steady noise is taken out of what the wake word and speech engines hear."""
     earcons: bool = True

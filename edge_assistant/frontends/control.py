@@ -183,9 +183,8 @@ class _Connection:
                 self._watch(await self._find(identity, principal), after)
             case Stop(id=identity):
                 await (await self._find(identity, principal)).cancel()
-            case Confirm(id=identity) as answer:
-                request = answer.request(await self._find(identity, principal), principal, "control")
-                self._watch(await self._assistant.start(request), 0)
+            case Confirm(confirms=confirms):
+                self._watch(await self._assistant.confirm(confirms, principal, "control"), 0)
 
     async def _carry_out(self, order: Order) -> msgspec.Struct:
         match order:

@@ -7,13 +7,11 @@ there when the client's message named one.
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated, Any
 
 import msgspec
 
-from edge_assistant.assistant.request import Confirms, Principal, Request
-from edge_assistant.assistant.turn import Turn
+from edge_assistant.assistant.request import Confirms
 from edge_assistant.errors import EdgeError, UsageError
 
 MAX_TEXT_CHARACTERS = 32_000
@@ -68,16 +66,10 @@ class Confirm(msgspec.Struct, frozen=True, tag="confirm", tag_field="type"):
     pin: Annotated[str, msgspec.Meta(max_length=32)] = ""
     """The household's PIN, when it was asked for."""
 
-    def request(self, turn: Turn, principal: Principal, source: str) -> Request:
-        """Return the request that answers the question of `turn`.
-
-        A tap that comes twice has the same id and counts once; a PIN may be tried again.
-        """
-        name = uuid.uuid4().hex if self.pin else f"{self.action[:56]}-{'yes' if self.approve else 'no'}"
-        return Request(
-            id=name, text="Yes." if self.approve else "No.", session=turn.session, principal=principal,
-            source=source, confirms=Confirms(action=self.action, approve=self.approve, pin=self.pin),
-        )  # fmt: skip
+    @property
+    def confirms(self) -> Confirms:
+        """The same as the assistant takes it."""
+        return Confirms(action=self.action, approve=self.approve, pin=self.pin)
 
 
 ClientMessage = SendMessage | Resume | Stop | Confirm

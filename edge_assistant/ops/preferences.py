@@ -42,7 +42,8 @@ class Preferences:
     def values(self) -> dict[str, str]:
         """The present value of every key that can be chosen."""
         sections = msgspec.to_builtins(self.config)
-        return {key: sections[section][name] for key in CHOICES for section, _, name in [key.partition(".")]}
+        parts = {key: key.partition(".") for key in CHOICES}
+        return {key: _text(sections[section][name]) for key, (section, _, name) in parts.items()}
 
     def on_change(self, apply: Apply) -> None:
         """Have `apply` called with the configuration before and after each change, once it is saved."""
@@ -84,3 +85,7 @@ class Preferences:
                 raise UsageError("SETTING_UNKNOWN", f"{key[:60]!r} can't be set here")
             if key in self.locked and value != self.values[key]:
                 raise UsageError("SETTING_LOCKED", f"{key} is set by the environment of the assistant")
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -31,6 +31,7 @@ from edge_assistant.speech.wire import (
     Ready,
     SayBegin,
     SayingEnded,
+    SetThreshold,
     SetVolume,
     SpeechSettings,
     Synthesize,
@@ -94,6 +95,8 @@ class SpeechClient:
         self._muted = False
         self._volume: float | None = None
         """What a new worker must be told again; None is as configured."""
+        self._threshold: float | None = None
+        """The same."""
 
     @property
     def status(self) -> SpeechStatus:
@@ -139,12 +142,14 @@ class SpeechClient:
                 self._muted = muted
             case SetVolume(volume=volume):
                 self._volume = volume
+            case SetThreshold(threshold=threshold):
+                self._threshold = threshold
             case _:
                 pass
         try:
             self._worker.send(command)
         except WorkerError as error:
-            if error.code == "WORKER_GONE" and isinstance(command, Mute | SetVolume):
+            if error.code == "WORKER_GONE" and isinstance(command, Mute | SetVolume | SetThreshold):
                 return  # the next worker is told
             message = "ears and mouth are not there at the moment"
             raise SpeechError("SPEECH_UNAVAILABLE", message, retry_after=error.retry_after) from error
@@ -263,6 +268,8 @@ class SpeechClient:
             self.send(Mute(muted=True))
         if self._volume is not None:
             self.send(SetVolume(volume=self._volume))
+        if self._threshold is not None:
+            self.send(SetThreshold(threshold=self._threshold))
 
     def _change(self, state: WorkerState) -> None:
         self._phase, self._detail = state.phase, state.detail

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -111,6 +112,11 @@ class Ear:
         self._thread = threading.Thread(target=self._run, name="ear", daemon=True)
 
     # --- from other threads
+
+    def tune(self, threshold: float) -> None:
+        """Hear the wake word from this certainty on."""
+        if self._wake is not None:
+            self._inbox.put(partial(self._wake.tune, threshold))
 
     def start(self) -> None:
         """Begin."""

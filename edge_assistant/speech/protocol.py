@@ -110,6 +110,10 @@ class WakeDetector(Protocol):
         """Take the next sound, of any length; return what was heard in it."""
         ...
 
+    def tune(self, threshold: float) -> None:
+        """Hear wake words from this certainty on; 0 takes what their makers advise."""
+        ...
+
     def reset(self) -> None:
         """Forget what was fed."""
         ...

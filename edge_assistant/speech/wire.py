@@ -149,6 +149,12 @@ class SetVolume(msgspec.Struct, frozen=True, tag="volume", kw_only=True):
     volume: float
 
 
+class SetThreshold(msgspec.Struct, frozen=True, tag="threshold", kw_only=True):
+    """Set the certainty from which the wake word counts; 0 takes what its makers advise."""
+
+    threshold: float
+
+
 class MeterLevel(msgspec.Struct, frozen=True, tag="meter", kw_only=True):
     """Send `Level` ten times a second while true."""
 
@@ -202,6 +208,7 @@ Command = (
     | PlayEarcon
     | Mute
     | SetVolume
+    | SetThreshold
     | MeterLevel
     | TranscribeBegin
     | TranscribeAppend

@@ -40,6 +40,7 @@ from edge_assistant.speech.wire import (
     SayPause,
     SayResume,
     SayStop,
+    SetThreshold,
     SetVolume,
     SpeechSettings,
     Synthesize,
@@ -137,6 +138,8 @@ class SpeechWorker:
                 self._ear.end_listening(command)
             case Mute(muted=muted):
                 self._mute(muted)
+            case SetThreshold(threshold=threshold):
+                self._ear.tune(min(1.0, max(0.0, threshold)))
             case MeterLevel(on=on):
                 self._ear.meter(on)
             case TranscribeBegin() | TranscribeAppend() | TranscribeEnd() | Synthesize() | CancelJob():

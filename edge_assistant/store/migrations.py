@@ -337,6 +337,24 @@ def create_audit(connection: apsw.Connection) -> None:
     )
 
 
+def create_outbox(connection: apsw.Connection) -> None:
+    """11: what must arrive elsewhere; and whether a command that was seen was carried out to its end."""
+    connection.execute(
+        """
+        CREATE TABLE outbox(
+            id TEXT PRIMARY KEY,
+            principal TEXT NOT NULL,
+            topic TEXT NOT NULL,
+            payload BLOB NOT NULL,
+            created_at REAL NOT NULL,
+            expires_at REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX outbox_by_time ON outbox(created_at, id);
+        ALTER TABLE seen_commands ADD COLUMN done INTEGER NOT NULL DEFAULT 1;
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -348,6 +366,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     create_timers_and_lists,
     create_facts,
     create_audit,
+    create_outbox,
 )
 
 

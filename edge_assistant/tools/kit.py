@@ -1,11 +1,10 @@
-"""The tools that every device has, and those of what it has besides."""
+"""The tools that every device has."""
 
 from __future__ import annotations
 
 from edge_assistant.tools.calculator import Calculate, Convert
 from edge_assistant.tools.list_tools import AddToListTool, ClearListTool, RemoveFromListTool, ShowListTool
 from edge_assistant.tools.lists import Lists
-from edge_assistant.tools.pins import Pins, ReadPinTool, SetPinTool
 from edge_assistant.tools.protocol import Tool
 from edge_assistant.tools.timer_tools import (
     CancelTimerTool,
@@ -25,9 +24,3 @@ def everyday_tools(timers: Timers, lists: Lists) -> list[Tool]:
         CancelTimerTool(timers), RestoreTimersTool(timers), AddToListTool(lists), RemoveFromListTool(lists),
         ShowListTool(lists), ClearListTool(lists), Calculate(), Convert(),
     ]  # fmt: skip
-
-
-def pin_tools(pins: Pins) -> list[Tool]:
-    """Return what reads the named pins and, when one is an output, switches it."""
-    reading: list[Tool] = [ReadPinTool(pins)]
-    return [*reading, SetPinTool(pins)] if any(pin.output for pin in pins.settings.values()) else reading

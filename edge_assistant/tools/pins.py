@@ -10,7 +10,7 @@ import msgspec
 
 from edge_assistant.config.schema import PinSettings
 from edge_assistant.errors import EdgeError, UsageError
-from edge_assistant.tools.protocol import Call, Effect, Occasion, Outcome
+from edge_assistant.tools.protocol import Call, Effect, Occasion, Outcome, Tool
 
 PinName = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
 
@@ -130,3 +130,9 @@ class ReadPinTool:
         del occasion
         state = "on" if await self._pins.read(arguments.name) else "off"
         return Outcome(text=f"{arguments.name} is {state}.")
+
+
+def pin_tools(pins: Pins) -> list[Tool]:
+    """Return what reads the named pins and, when one is an output, switches it."""
+    reading: list[Tool] = [ReadPinTool(pins)]
+    return [*reading, SetPinTool(pins)] if any(pin.output for pin in pins.settings.values()) else reading

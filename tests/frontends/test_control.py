@@ -236,7 +236,7 @@ async def test_people_have_conversations_of_their_own(house: House) -> None:
         (b'{"type":"message","id":"t1","session":"s","text":"x","user":7}', "PROTOCOL_BAD_FIELD"),
         (b'{"type":"resume","id":"unknown"}', "TURN_NOT_FOUND"),
         (b'{"type":"stop","id":"unknown"}', "TURN_NOT_FOUND"),
-        (b'{"type":"confirm","id":"t1","action":"a","approve":true}', "TURN_NOT_FOUND"),
+        (b'{"type":"confirm","id":"t1","action":"a","approve":true}', "NOTHING_TO_CONFIRM"),
         (b'{"type":"backup","path":"relative"}', "PROTOCOL_BAD_FIELD"),
         (b'{"type":"backup","path":"/no/such/folder/x"}', "BACKUP_FOLDER_MISSING"),
         (b'{"type":"link"}', "WEB_DISABLED"),

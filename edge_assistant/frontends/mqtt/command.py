@@ -43,6 +43,14 @@ class Ask(Command, frozen=True):
     """Whether the answer is also said aloud."""
 
 
+class Confirm(Command, frozen=True):
+    """The answer to a question of ours whether something may be done."""
+
+    action: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}\Z")] = ""
+    approve: bool = False
+    pin: Annotated[str, msgspec.Meta(max_length=32)] = ""
+
+
 def decode(kind: type[T], message: Incoming) -> T:
     """Return the command in a message; raises `UsageError` MQTT_COMMAND_BAD, MQTT_COMMAND_OLD."""
     try:

@@ -34,7 +34,10 @@ _SOONEST_CHECK_SECONDS = 0.05
 class Saying:
     """Begins when there is a first piece to say; ends with `SayingEnded`, or never began."""
 
-    def __init__(self, identity: str, send: Callable[[Command], None], language: str) -> None:
+    def __init__(
+        self, identity: str, send: Callable[[Command], None], language: str, *, urgent: bool = False
+    ) -> None:
+        """`urgent` pauses what is being said, which goes on afterwards."""
         self.id = identity
         self.text = ""
         """The answer as far as it is written."""
@@ -49,6 +52,7 @@ class Saying:
         self.complete = False
         """No more text comes."""
         self._send = send
+        self._urgent = urgent
         self._splitter = ClauseSplitter(language)
         self._ahead = Ahead()
         self._held: list[Chunk] = []
@@ -138,7 +142,7 @@ class Saying:
     def _flush(self) -> None:
         if self._held and not self._open:
             self._open = True
-            self._tell(SayBegin(saying=self.id))
+            self._tell(SayBegin(saying=self.id, urgent=self._urgent))
         for chunk in self._held:
             characters, self._sent = chunk.end - self._sent, chunk.end
             self.said = f"{self.said} {chunk.text}".strip()

@@ -15,7 +15,8 @@ from typing import Any
 
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.config.schema import VoiceSettings
-from edge_assistant.errors import EdgeError
+from edge_assistant.errors import EdgeError, SpeechError
+from edge_assistant.frontends.voice.announcements import Announcements
 from edge_assistant.frontends.voice.exchange import Assistant, Exchange
 from edge_assistant.frontends.voice.health import Health, report
 from edge_assistant.frontends.voice.phase import (
@@ -50,10 +51,13 @@ from edge_assistant.speech.wire import (
     SayingPaused,
     SayingProgressed,
     SayingResumed,
+    SetThreshold,
+    SetVolume,
     SpeechResumed,
     StopHeard,
     TranscriptFinal,
     TranscriptPartial,
+    WakeHeard,
     WakeMissed,
 )
 
@@ -103,6 +107,10 @@ class Voice:
         self._last_said = ""
         """The answer before the follow-up window; empty when it is closed."""
         self._told: VoiceStatus | None = None
+        self.announcements = Announcements(self._send, language, self._changed)
+        """What is said of its own accord."""
+        self._on_wake: list[Callable[[], None]] = []
+        self._on_stop: list[Callable[[], None]] = []
 
     @property
     def status(self) -> VoiceStatus:
@@ -127,7 +135,7 @@ class Voice:
             return "error"
         if self._utterance is not None:
             return "listening"
-        if exchange is not None and exchange.saying.audible:
+        if (exchange is not None and exchange.saying.audible) or self.announcements.audible:
             return "speaking"
         if exchange is not None and not exchange.over:
             return "thinking"
@@ -159,6 +167,31 @@ class Voice:
 
     # --- what people and other rooms ask for ---
 
+    def when_woken(self, listener: Callable[[], None]) -> None:
+        """Call `listener` each time the wake word was heard."""
+        self._on_wake.append(listener)
+
+    def when_stopped(self, listener: Callable[[], None]) -> None:
+        """Call `listener` each time somebody wants silence."""
+        self._on_stop.append(listener)
+
+    def configure(self, settings: VoiceSettings) -> None:
+        """Take another volume, threshold, and whether not to disturb."""
+        old, self._settings = self._settings, settings
+        if settings.volume != old.volume:
+            self._send(SetVolume(volume=settings.volume))
+        if settings.wake_threshold != old.wake_threshold:
+            self._send(SetThreshold(threshold=settings.wake_threshold))
+
+    async def announce(self, text: str, *, sign: bool = True) -> str:
+        """Say something of its own accord, and return how that ended, as `SayingEnded.outcome`.
+
+        Raises `SpeechError` VOICE_QUIET when nobody wants to be disturbed, and as `Announcements.say`.
+        """
+        if self._settings.quiet:
+            raise SpeechError("VOICE_QUIET", "voice.quiet is on: nothing is announced now")
+        return await self.announcements.say(text, sign="heard" if sign else None)
+
     def mute(self, muted: bool) -> None:
         """Close the microphone or open it again; what is being said goes on."""
         self._muted = muted
@@ -169,7 +202,7 @@ class Voice:
         """Fall silent, drop the answer and what is being listened to."""
         if self._utterance is not None:
             self._send(EndListening(utterance=self._utterance, discard=True))
-        self._cut()
+        self._silence()
         self._changed()
 
     def press(self) -> None:
@@ -196,8 +229,8 @@ class Voice:
                 self._understood(event)
             case ListeningEnded():
                 self._closed(event)
-            case StopHeard():
-                self._cut()
+            case StopHeard() | WakeHeard():
+                self._heard_word(event)
             case SayingBegan() | SayingProgressed() | SayingPaused() | SayingResumed() | SayingEnded():
                 self._said(event)
             case WakeMissed():
@@ -207,6 +240,13 @@ class Voice:
             case _:
                 return
         self._changed()
+
+    def _heard_word(self, event: StopHeard | WakeHeard) -> None:
+        if isinstance(event, StopHeard):
+            self._silence()
+            return
+        for listener in self._on_wake:
+            listener()
 
     def _opened(self, event: ListeningBegan) -> None:
         self._utterance = event.utterance
@@ -237,9 +277,12 @@ class Voice:
             self._move(move)
             if move is not Move.CANCEL:
                 return
+        if is_stop(final.text, self._language):
+            self._silence()
+            return
+        self.announcements.stop()
         self._cut()
-        if not is_stop(final.text, self._language):
-            self._ask(final)
+        self._ask(final)
 
     def _closed(self, event: ListeningEnded) -> None:
         if event.utterance != self._utterance:
@@ -255,6 +298,8 @@ class Voice:
             logger.warning("listening failed: %s", event.code)
 
     def _said(self, event: SayingEvent) -> None:
+        if self.announcements.take(event):
+            return
         exchange = self._exchange
         if exchange is None or event.saying != exchange.saying.id:
             self._heard_before_cut(event)
@@ -310,6 +355,13 @@ class Voice:
             self._send(PlayEarcon(earcon="error" if exchange.failed else "nothing"))
             self._exchange = None
         self._changed()
+
+    def _silence(self) -> None:
+        """Fall silent, whatever is being said or rings."""
+        self._cut()
+        self.announcements.stop()
+        for listener in self._on_stop:
+            listener()
 
     def _cut(self) -> None:
         """Drop the answer; what was heard of it is kept."""

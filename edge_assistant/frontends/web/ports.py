@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from edge_assistant.assistant.forgetting import Receipt
-from edge_assistant.assistant.request import Principal, Request
+from edge_assistant.assistant.request import Confirms, Principal, Request
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.store.erase import Subject
 
@@ -15,6 +15,10 @@ class Assistant(Protocol):
 
     async def start(self, request: Request) -> Turn:
         """Begin a turn, or return the known one of that id; raises `EdgeError`."""
+        ...
+
+    async def confirm(self, confirms: Confirms, principal: Principal, source: str) -> Turn:
+        """Carry out a person's answer to our question."""
         ...
 
     async def turn(self, turn_id: str, principal: Principal) -> Turn | None:

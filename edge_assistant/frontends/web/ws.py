@@ -185,10 +185,7 @@ class Connection:
             case Stop():
                 self._stop(await self._own_turn(message.id))
             case Confirm():
-                turn = await self._own_turn(message.id)
-                self._watch(
-                    await self._assistant.start(message.request(turn, self._principal, "web")), after=0
-                )
+                self._watch(await self._assistant.confirm(message.confirms, self._principal, "web"), after=0)
 
     def _request(self, message: SendMessage) -> Request:
         if message.attachments:

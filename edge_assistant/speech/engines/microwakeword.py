@@ -41,6 +41,11 @@ class MicroWakeDetector:
         )
         return [detection for detection in steps if detection is not None]
 
+    def tune(self, threshold: float) -> None:
+        """Hear words from this certainty on; 0 takes what their makers advise."""
+        for word in self._words:
+            word.tune(threshold)
+
     def reset(self) -> None:
         """Forget what was fed."""
         self._features.reset()
@@ -53,11 +58,14 @@ class _Word:
 
     def __init__(self, model: Any, threshold: float) -> None:
         self._model = model
-        self._cutoff = threshold or model.probability_cutoff
+        self.tune(threshold)
         self._quiet_steps = 0
         """Steps that are still to pass before it may be heard again."""
         self._peak = 0.0
         """Highest score since it was last below the near-miss line; 0 while it is below."""
+
+    def tune(self, threshold: float) -> None:
+        self._cutoff: float = threshold or self._model.probability_cutoff
 
     def step(self, features: Any) -> Detection | None:
         score = self._model.process_streaming_prob(features) or 0.0

@@ -198,6 +198,11 @@ class _Several:
         """Feed all."""
         return [found for detector in self._detectors for found in detector.feed(pcm)]
 
+    def tune(self, threshold: float) -> None:
+        """Tune all."""
+        for detector in self._detectors:
+            detector.tune(threshold)
+
     def reset(self) -> None:
         """Reset all."""
         for detector in self._detectors:

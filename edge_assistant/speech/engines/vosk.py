@@ -110,6 +110,9 @@ class VoskPhraseDetector:
             return [detection]
         return []
 
+    def tune(self, threshold: float) -> None:
+        """Take that there is nothing to tune: a grammar hears a phrase or does not."""
+
     def reset(self) -> None:
         """Forget what was fed."""
         self._recogniser.Reset()

@@ -4,76 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import time
 
 import pytest
 
-from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.request import HOUSEHOLD
-from edge_assistant.config import Config, Persona
 from edge_assistant.errors import EdgeError
 from edge_assistant.frontends.mqtt.frontend import MqttFrontend
 from edge_assistant.frontends.mqtt.topics import Topics
-from edge_assistant.memory.conversations import Conversations
-from edge_assistant.mqtt.connection import Connection, Outgoing
-from edge_assistant.mqtt.seen import SeenCommands
-from edge_assistant.ops.preferences import Preferences
-from edge_assistant.store.database import Database
-from tests.fakes import ScriptedModel
-from tests.mosquitto import Mosquitto
-from tests.mqtt.test_connection import Inbox, running, until
-
-
-@pytest.fixture
-def mosquitto(tmp_path):
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.kill()
-
-
-class House:
-    """A broker, the device `pi` on it, and somebody else who listens to everything."""
-
-    def __init__(self, mosquitto, database, tmp_path):
-        self.mosquitto = mosquitto
-        self.model = ScriptedModel()
-        config = Config(personas={"butler": Persona(tone="dry")})
-        self.preferences = Preferences(config, tmp_path / "settings.json", frozenset())
-        self.assistant = Assistant(config, Conversations(database), self.model)
-        self.connection = Connection(mosquitto.broker, "pi")
-        self.frontend = MqttFrontend(
-            self.connection, Topics("pi"), self.assistant, self.preferences, SeenCommands(database),
-            principal=HOUSEHOLD, discovery_prefix="homeassistant",
-        )  # fmt: skip
-        self.inbox, self.phone = Inbox(), Connection(mosquitto.broker, "phone")
-        self.phone.subscribe("#", self.inbox)
-
-    async def say(self, topic, payload, **properties):
-        text = payload if isinstance(payload, (str, bytes)) else json.dumps(payload)
-        await self.phone.publish(Outgoing(topic=topic, payload=text, **properties))
-
-    def on(self, topic):
-        return [message for message in self.inbox.messages if message.topic == topic]
-
-    async def heard(self, topic, count=1):
-        await until(lambda: len(self.on(topic)) >= count)
-        payloads = [message.payload for message in self.on(topic)]
-        return [json.loads(p) if p[:1] == b"{" else p.decode() for p in payloads]
-
-
-@pytest.fixture
-async def house(mosquitto, tmp_path):
-    database = await Database.open(tmp_path / "assistant.db", secrets.token_bytes(32))
-    house = House(mosquitto, database, tmp_path)
-    async with running(house.phone):
-        await until(lambda: house.phone.online)
-        await house.frontend.start()
-        await house.heard("edge-assistant/pi/availability")
-        yield house
-        await house.assistant.close()
-        await house.frontend.stop()
-    await database.close()
+from edge_assistant.mqtt.connection import Connection
+from tests.mqtt.test_connection import until
 
 
 async def test_a_plain_question_is_answered_in_pieces_and_whole(house):
@@ -133,7 +73,7 @@ async def test_an_old_command_is_refused(house):
 async def test_a_command_that_the_broker_kept_from_before_does_nothing(house):
     await house.say("edge-assistant/pi2/ask", "Old", retain=True)
     late = MqttFrontend(
-        Connection(house.mosquitto.broker, "pi2"), Topics("pi2"), house.assistant, house.preferences,
+        Connection(house.mosquitto.broker, "pi2"), Topics("pi2"), house.assistant, house.device,
         house.frontend._seen, principal=HOUSEHOLD, discovery_prefix="",
     )  # fmt: skip
     await late.start()

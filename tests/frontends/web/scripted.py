@@ -12,8 +12,9 @@ from edge_assistant.assistant.events import (
     TurnStarted,
     Usage,
 )
-from edge_assistant.assistant.request import Principal, Request
+from edge_assistant.assistant.request import Confirms, Principal, Request
 from edge_assistant.assistant.turn import Turn
+from edge_assistant.errors import UsageError
 from edge_assistant.memory.conversations import Conversations
 
 
@@ -46,6 +47,9 @@ class ScriptedAssistant:
             self.say(turn.id, *self.script)
             self.finish(turn.id)
         return turn
+
+    async def confirm(self, confirms: Confirms, principal: Principal, source: str) -> Turn:
+        raise UsageError("NOTHING_TO_CONFIRM", "this device asks for no confirmation")
 
     async def turn(self, turn_id: str, principal: Principal) -> Turn | None:
         turn = self.turns.get(turn_id)

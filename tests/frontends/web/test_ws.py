@@ -142,7 +142,7 @@ async def test_stop_ends_a_turn_and_its_watchers_see_it(site, assistant):
         ('{"type": "stop", "id": "none"}', "TURN_NOT_FOUND"),
         ('{"type": "resume", "id": "none"}', "TURN_NOT_FOUND"),
         ('{"type": "resume", "id": "none", "after": -1}', "PROTOCOL_BAD_FIELD"),
-        ('{"type": "confirm", "id": "t", "action": "a", "approve": true}', "TURN_NOT_FOUND"),
+        ('{"type": "confirm", "id": "t", "action": "a", "approve": true}', "NOTHING_TO_CONFIRM"),
         (json.dumps(message(text="")), "PROTOCOL_BAD_FIELD"),
         (json.dumps(message() | {"attachments": [{"name": "x"}]}), "ATTACHMENTS_NOT_AVAILABLE"),
         (json.dumps(message(text="x" * (MAX_TEXT_CHARACTERS + 1))), "PROTOCOL_TEXT_TOO_LONG"),

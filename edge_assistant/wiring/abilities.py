@@ -1,0 +1,79 @@
+"""What the assistant can do besides talking, and who rings when a timer is due."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from edge_assistant.config import Config, secret
+from edge_assistant.store.database import Database
+from edge_assistant.tools.actions import Actions
+from edge_assistant.tools.kit import everyday_tools
+from edge_assistant.tools.lists import Lists
+from edge_assistant.tools.protocol import Ledger, Tool
+from edge_assistant.tools.timers import Timers
+
+if TYPE_CHECKING:
+    from edge_assistant.frontends.voice.voice import Voice
+    from edge_assistant.wiring.broker import HomeBroker
+
+
+class Abilities:
+    """Timers, lists and every action; made once and given to those who need them."""
+
+    def __init__(self, timers: Timers, lists: Lists, actions: Actions) -> None:
+        self.timers = timers
+        self.lists = lists
+        self.actions = actions
+
+
+async def start_abilities(
+    stack: AsyncExitStack, config: Config, database: Database, ledger: Ledger, home: HomeBroker | None
+) -> Abilities | None:
+    """Start what rings, and return it with all that can be done; None when `tools.enabled` is off."""
+    if not config.tools.enabled:
+        return None
+    timers, lists = Timers(database), Lists(database)
+    await timers.load()
+    tools = [*everyday_tools(timers, lists), *_pins(stack, config), *_over_broker(config, home)]
+    ringing = asyncio.create_task(timers.run(), name="timers")
+
+    async def stop_ringing() -> None:
+        ringing.cancel()
+        await asyncio.wait([ringing])
+
+    stack.push_async_callback(stop_ringing)
+    return Abilities(timers, lists, Actions(tools, ledger, pin=secret("home_pin")))
+
+
+def ring_aloud(stack: AsyncExitStack, voice: Voice, timers: Timers, language: str) -> None:
+    """Let the voice ring timers until somebody wants silence."""
+    from edge_assistant.frontends.voice.bell import VoiceBell
+
+    bell = VoiceBell(voice.announcements, language)
+    stack.push_async_callback(bell.close)
+    timers.add_bell(bell)
+    voice.when_stopped(lambda: timers.hush() if bell.stop() else None)
+
+
+def _pins(stack: AsyncExitStack, config: Config) -> list[Tool]:
+    if not config.tools.pins:
+        return []
+    from edge_assistant.tools.pins import Pins, pin_tools
+
+    pins = Pins(config.tools.pins)
+    stack.callback(pins.close)
+    return pin_tools(pins)
+
+
+def _over_broker(config: Config, home: HomeBroker | None) -> list[Tool]:
+    if home is None:
+        return []
+    from edge_assistant.tools.announce import AnnounceTool
+    from edge_assistant.tools.publish import PublishTool
+
+    tools: list[Tool] = [AnnounceTool(home.delivery, home.neighbours)]
+    if config.tools.topics:
+        tools.append(PublishTool(home.connection, config.tools.topics))
+    return tools
