@@ -283,6 +283,7 @@ def _changed(old: Config, new: Config) -> dict[str, bool]:
 
 async def _start_voice(stack: AsyncExitStack, config: Config, paths: Paths, assistant: Assistant) -> Voice:
     """Begin to start ears and mouth; what keeps them from working is told by their status."""
+    from edge_assistant.frontends.voice import panel
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.speech.client import SpeechClient
     from edge_assistant.speech.settings import speech_settings
@@ -293,6 +294,10 @@ async def _start_voice(stack: AsyncExitStack, config: Config, paths: Paths, assi
     stack.push_async_callback(voice.stop)
     await voice.start()
     await speech.start()
+    if panel.wanted(config.voice):
+        light = panel.Panel(config.voice, voice)
+        stack.callback(light.stop)
+        light.start()
     return voice
 
 

@@ -153,6 +153,14 @@ class Daemon:
         """Run a command as a person would on this device."""
         return run_cli(*words, stdin=stdin, environ={**self.environ, **environ})
 
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Begin a command whose output a test reads while or after it runs."""
+        return subprocess.Popen(
+            (sys.executable, "-m", "edge_assistant", *words),
+            env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+
 
 class Client:
     """JSON lines on the control socket."""

@@ -164,6 +164,8 @@ class VoiceSettings(Section, frozen=True):
     """A built-in wake word, or any phrase with a Vosk model; empty listens only when a button is held."""
     wake_threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     """Certainty from which the wake word counts; 0 takes what its makers advise."""
+    stop_words: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=4096)], ...] = ()
+    """What silences an answer at once: phrases with a Vosk model, or `.json` models of microWakeWord."""
     stt: tuple[Literal["whisper", "vosk", "openai"], ...] = ("whisper",)
     """Engines that understand speech, in order: when one fails the next one answers."""
     stt_model: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] = "whisper-tiny.en-int8"

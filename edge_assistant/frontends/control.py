@@ -15,7 +15,7 @@ import socket
 import struct
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,15 @@ from edge_assistant.frontends.orders import (
     Link,
     LinkMade,
     Order,
+    Overhear,
     Pair,
     PairingMade,
     RecoveryCode,
     RecoveryCodeMade,
     Revoke,
     Revoked,
+    Said,
+    Say,
     SessionList,
     Sessions,
     Status,
@@ -172,7 +175,11 @@ class _Connection:
     async def _obey(self, line: bytes) -> None:
         envelope = decode_envelope(line)
         if envelope.is_order:
-            await self._send(await self._carry_out(decode_order(line)))
+            order = decode_order(line)
+            if isinstance(order, Say | Overhear):
+                await self._voice(order)
+            else:
+                await self._send(await self._carry_out(order))
             return
         principal = principal_of(envelope.user)
         match decode_message(line):
@@ -185,6 +192,15 @@ class _Connection:
                 await (await self._find(identity, principal)).cancel()
             case Confirm(confirms=confirms):
                 self._watch(await self._assistant.confirm(confirms, principal, "control"), 0)
+
+    async def _voice(self, order: Say | Overhear) -> None:
+        if isinstance(order, Say):
+            await self._services.say(order.text)
+            await self._send(Said())
+            return
+        async with aclosing(self._services.overhear(once=order.once)) as events:
+            async for event in events:
+                await self._send(event)
 
     async def _carry_out(self, order: Order) -> msgspec.Struct:
         match order:

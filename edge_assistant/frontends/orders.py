@@ -54,6 +54,22 @@ class Status(msgspec.Struct, frozen=True, tag="status", tag_field="type"):
     """Say how the daemon is."""
 
 
+class Say(msgspec.Struct, frozen=True, tag="say", tag_field="type"):
+    """Say `text` aloud."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+
+
+class Overhear(msgspec.Struct, frozen=True, tag="overhear", tag_field="type"):
+    """Tell how loud it is and what is heard, as the events of `speech.wire`.
+
+    With `once` the microphone is opened for one utterance, which is not answered; its `listening.ended` is
+    the last event. Without, it goes on until the caller hangs up.
+    """
+
+    once: bool = False
+
+
 class Sessions(msgspec.Struct, frozen=True, tag="sessions", tag_field="type"):
     """List the conversations of `user`."""
 
@@ -83,8 +99,13 @@ Order = (
     | RecoveryCode
     | MemoryOrder
 )
+VoiceOrder = Say | Overhear
 
-ORDER_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Order))
+ORDER_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Order | VoiceOrder))
+
+
+class Said(msgspec.Struct, frozen=True, tag="say", tag_field="type"):
+    """Its last sample was heard."""
 
 
 class LinkMade(msgspec.Struct, frozen=True, tag="link", tag_field="type"):
@@ -164,7 +185,7 @@ class Envelope(msgspec.Struct):
 
 
 _ENVELOPES = msgspec.json.Decoder(Envelope)
-_ORDERS = msgspec.json.Decoder(Order)
+_ORDERS = msgspec.json.Decoder(Order | VoiceOrder)
 
 
 def decode_envelope(line: bytes) -> Envelope:
@@ -176,10 +197,10 @@ def decode_envelope(line: bytes) -> Envelope:
         return Envelope()
 
 
-def decode_order(line: bytes) -> Order:
+def decode_order(line: bytes) -> Order | VoiceOrder:
     """Decode an order; raises `ProtocolError`."""
     try:
-        order: Order = _ORDERS.decode(line)
+        order: Order | VoiceOrder = _ORDERS.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ProtocolError("PROTOCOL_BAD_FIELD", str(error)) from None
     return order

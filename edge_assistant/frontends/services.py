@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,14 @@ class Services(Memory, Protocol):
 
     def status(self) -> msgspec.Struct:
         """Return how the daemon is, as a struct with `type` `status`."""
+        ...
+
+    async def say(self, text: str) -> None:
+        """Say something aloud; raises VOICE_DISABLED, `SpeechError`."""
+        ...
+
+    def overhear(self, *, once: bool) -> AsyncGenerator[msgspec.Struct, None]:
+        """Yield how loud it is and what is heard, until closed; raises VOICE_DISABLED, `SpeechError`."""
         ...
 
     async def link(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -53,6 +53,14 @@ class Voice(Protocol):
     @property
     def report(self) -> msgspec.Struct:
         """How ears and mouth are, with all that does not work."""
+        ...
+
+    async def say(self, text: str) -> None:
+        """Say something; raises `SpeechError`."""
+        ...
+
+    def overhear(self, *, once: bool) -> AsyncGenerator[msgspec.Struct, None]:
+        """Yield levels and what is heard."""
         ...
 
 
@@ -134,6 +142,19 @@ class Services:
     def voice_report(self) -> msgspec.Struct | None:
         """Return how ears and mouth are; None when the device has none."""
         return self.voice.report if self.voice else None
+
+    async def say(self, text: str) -> None:
+        """Say something aloud; raises VOICE_DISABLED, `SpeechError`."""
+        await self._voiced().say(text)
+
+    def overhear(self, *, once: bool) -> AsyncGenerator[msgspec.Struct, None]:
+        """Yield levels and what is heard; raises VOICE_DISABLED, `SpeechError`."""
+        return self._voiced().overhear(once=once)
+
+    def _voiced(self) -> Voice:
+        if self.voice is None:
+            raise UsageError("VOICE_DISABLED", "ears and mouth are off: set voice.enabled = true")
+        return self.voice
 
     async def link(self) -> str:
         """Return a one-time sign-in link, a secret; raises WEB_DISABLED."""

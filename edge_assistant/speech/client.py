@@ -22,11 +22,9 @@ from edge_assistant.speech.wire import (
     JobFailed,
     JobSound,
     JobTranscript,
-    Level,
     Listen,
     ListeningBegan,
     ListeningEnded,
-    MeterLevel,
     Mute,
     Ready,
     SayBegin,
@@ -188,24 +186,6 @@ class SpeechClient:
                         yield Sound(event.pcm, event.sample_rate_hz)
                     if event.last:
                         return
-
-    async def levels(self) -> AsyncIterator[Level]:
-        """Yield how loud the microphone is, ten times a second, until closed."""
-        levels: asyncio.Queue[Level] = asyncio.Queue(50)
-
-        def keep(event: Event) -> None:
-            if isinstance(event, Level) and not levels.full():
-                levels.put_nowait(event)
-
-        unsubscribe = self.subscribe(keep)
-        try:
-            self.send(MeterLevel(on=True))
-            while True:
-                yield await levels.get()
-        finally:
-            unsubscribe()
-            with contextlib.suppress(SpeechError):
-                self.send(MeterLevel(on=False))
 
     # --- jobs
 

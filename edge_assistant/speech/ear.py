@@ -39,6 +39,7 @@ from edge_assistant.speech.wire import (
     Level,
     Listen,
     SpeechSettings,
+    StopHeard,
     WakeHeard,
     WakeMissed,
 )
@@ -72,12 +73,16 @@ class Ear:
         wake: WakeDetector | None,
         voice: Callable[[], VoiceDetector],
         noise: NoiseSuppressor | None = None,
+        stop: WakeDetector | None = None,
         speaking: Callable[[], bool] = lambda: False,
+        audible: Callable[[], bool] = lambda: False,
+        hush: Callable[[], None] = lambda: None,
         said_lately: Callable[[str], bool] = lambda _words: False,
         sign: Callable[[str], None] = lambda _earcon: None,
     ) -> None:
         """Prepare.
 
+        `audible` tells whether something is being said: only then `stop` hears stop words, for `hush`.
         `speaking` tells whether a voice may interrupt what is being said now, `said_lately` whether the
         device itself has just said these words, `sign` plays an earcon.
         """
@@ -85,6 +90,11 @@ class Ear:
         self._scribe = scribe
         self._tell = tell
         self._wake = wake
+        self._stop = stop
+        self._audible = audible
+        self._hush = hush
+        self._armed = False
+        """The stop detector has heard the frame before."""
         self._load_voice = voice
         self._voice: VoiceDetector | None = None
         """None until it is needed."""
@@ -182,6 +192,7 @@ class Ear:
         self._ring.append(frame, at)
         for found in self._heard_words(frame):
             self._woken(found, at)
+        self._listen_for_stop(frame, at)
         if self._utterance is not None:
             self._utterance.take(frame, at)
             self._forget_if_over()
@@ -206,6 +217,21 @@ class Ear:
             for frame, _ in self._ring.since(at - WAKE_SECONDS):
                 utterance.lead_in(frame)
             self._show("listening")
+
+    def _listen_for_stop(self, frame: bytes, at: float) -> None:
+        """Fall silent at a stop word, at once: the daemon is told afterwards."""
+        if self._stop is None:
+            return
+        if not self._audible():
+            if self._armed:
+                self._stop.reset()
+            self._armed = False
+            return
+        self._armed = True
+        for found in self._stop.feed(frame):
+            if found.accepted and not self._said_lately(found.word.replace("_", " ")):
+                self._hush()
+                self._tell(StopHeard(word=found.word, at=at))
 
     def _missed(self, found: Detection) -> None:
         self._near_misses += 1
@@ -264,6 +290,7 @@ class Ear:
             tell=self._tell,
             pace=self._pace,
             wake_check=WakeCheck(wake_word) if wake_word else None,
+            said_lately=self._said_lately,
         )
         return self._utterance
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from edge_assistant.speech.wire import Command, DeviceChanged, EngineState, Event, Level
+from edge_assistant.speech.wire import Command, DeviceChanged, EngineState, Event
 
 SpeechPhase = Literal["loading", "ready", "restarting", "failed", "stopped"]
 
@@ -71,10 +71,6 @@ class Speech(Protocol):
 
     def synthesize(self, text: str, voice: str = "", speed: float = 1.0) -> AsyncIterator[Sound]:
         """Yield the sound of a text piece by piece; raises `SpeechError`."""
-        ...
-
-    def levels(self) -> AsyncIterator[Level]:
-        """Yield how loud the microphone is, ten times a second, until closed."""
         ...
 
 

@@ -17,6 +17,7 @@ def speech_settings(config: Config, models: Path) -> SpeechSettings:
         output=voice.output,
         wake_words=(voice.wake_word,) if voice.wake_word else (),
         wake_threshold=voice.wake_threshold,
+        stop_words=voice.stop_words,
         transcribers=voice.stt,
         transcriber_model=voice.stt_model,
         vosk_model=voice.vosk_model,

@@ -76,8 +76,12 @@ class Utterance:
         tell: Tell,
         pace: Pace,
         wake_check: WakeCheck | None = None,
+        said_lately: Callable[[str], bool] = lambda _words: False,
     ) -> None:
-        """Open it at the time `now`; with `wake_check` its sound begins with the wake word."""
+        """Open it at the time `now`; with `wake_check` its sound begins with the wake word.
+
+        `said_lately` tells whether the device itself has just said these words.
+        """
         self.id = occasion.id
         self.over = False
         self.misheard = False
@@ -88,6 +92,7 @@ class Utterance:
         self._tell = tell
         self._pace = pace
         self._wake_check = wake_check
+        self._said_lately = said_lately
         self._endpoint = self._listen(now)
         self._offset = 0
         """Revisions of earlier endpoints of this utterance: numbers never repeat."""
@@ -223,6 +228,7 @@ class Utterance:
                 transcript_ms=round((now - self._decided_at) * 1000, 1),
                 speech_seconds=round(max(0.0, ended - self._speech_began), 3) if self._speech_began else 0.0,
                 revision=self._settled.revision,
+                own_words=self._wake_check is None and self._said_lately(text),
                 wake_confirmed=self._confirmed,
             )
         )

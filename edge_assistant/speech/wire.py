@@ -45,6 +45,8 @@ class SpeechSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Built-in names, or phrases; empty listens only when asked."""
     wake_threshold: float = 0.0
     """0 takes the cutoff that the makers of each model advise."""
+    stop_words: tuple[str, ...] = ()
+    """The same, or paths of microWakeWord models; armed only while something is said."""
     transcribers: tuple[str, ...] = ("whisper",)
     """Engines in order of preference; when one fails the next answers."""
     transcriber_model: str = "whisper-tiny.en-int8"

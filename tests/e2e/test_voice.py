@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from rapidfuzz import fuzz
 
 from edge_assistant.speech.phrase import plain
-from tests.daemon import Daemon
+from tests.daemon import Daemon, run_cli
 from tests.hearing import Samples
 from tests.sound import SoundServer
 
@@ -64,6 +66,63 @@ def test_a_spoken_question_is_answered_aloud(
     assert 0 < timings["endpoint_ms"] < timings["sound_ms"]
 
 
+def last_turn(daemon: Daemon) -> dict[str, Any]:
+    (session,) = daemon.order(type="sessions", user="household")["items"]
+    turn: dict[str, Any] = as_owner(daemon, f"/api/sessions/{session['id']}")["turns"][-1]
+    return turn
+
+
+def begin_a_long_answer(daemon: Daemon, sound: SoundServer, spoken: Callable[[str], Samples]) -> None:
+    sound.speak(spoken("Okay Nabu, tell me a long story about a lighthouse."))
+    daemon.wait_until(lambda: voice(daemon)["phase"] == "speaking", 60)
+    time.sleep(3)
+
+
+def test_never_mind_after_the_wake_word_ends_the_answer_and_keeps_what_was_heard(
+    make_daemon: Callable[..., Daemon],
+    starter_model: Any,
+    sound: SoundServer,
+    spoken: Callable[[str], Samples],
+    written: Callable[[Samples], str],
+) -> None:
+    daemon = make_daemon(EDGE_ASSISTANT__VOICE__ENABLED="on", EDGE_ASSISTANT__LLM__TEMPERATURE="0")
+    wait_for_ears(daemon)
+    with sound.recording() as recording:
+        begin_a_long_answer(daemon, sound, spoken)
+        sound.speak(spoken("Okay Nabu, never mind."))
+        daemon.wait_until(lambda: voice(daemon)["phase"] == "idle", 20)
+        time.sleep(0.5)
+    said = plain(written(recording.samples))
+    turn = last_turn(daemon)
+    assert turn["user_text"].lower().startswith("tell me a long story")
+    assert 0 < len(turn["answer_text"]) < 500
+    assert fuzz.ratio(said, plain(turn["answer_text"])) > 75
+
+
+def test_a_stop_word_silences_the_answer_without_the_wake_word(
+    make_daemon: Callable[..., Daemon],
+    starter_model: Any,
+    sound: SoundServer,
+    spoken: Callable[[str], Samples],
+) -> None:
+    daemon = make_daemon(
+        EDGE_ASSISTANT__VOICE__ENABLED="on",
+        EDGE_ASSISTANT__VOICE__STOP_WORDS='["alexa"]',  # any model does: "stop" itself comes in no package
+    )
+    wait_for_ears(daemon)
+    sound.speak(spoken("Alexa."))
+    assert voice(daemon)["phase"] == "idle", "it is armed only while something is said"
+    with sound.recording() as recording:
+        begin_a_long_answer(daemon, sound, spoken)
+        sound.speak(spoken("Alexa."))
+        daemon.wait_until(lambda: voice(daemon)["phase"] == "idle", 5)
+        quiet_from = len(recording.samples)
+        time.sleep(1.5)
+        after = recording.samples[quiet_from + 8_000 :]
+    assert abs(after.astype(int)).max() < 100
+    assert 0 < len(last_turn(daemon)["answer_text"]) < 500
+
+
 def test_without_a_sound_server_it_chats_on_and_says_why_it_is_deaf(
     make_daemon: Callable[..., Daemon], starter_model: Any, voice_models: Any
 ) -> None:
@@ -93,3 +152,40 @@ def test_missing_engines_are_named_and_the_rest_works(
 def test_a_device_without_voice_runs_no_process_for_it(daemon: Daemon) -> None:
     assert daemon.order(type="status")["voice"] is None
     assert not any("speech" in " ".join(each.cmdline()) for each in daemon.workers)
+
+
+def test_say_and_listen_use_the_running_daemon(
+    talking: Daemon, sound: SoundServer, spoken: Callable[[str], Samples], written: Callable[[Samples], str]
+) -> None:
+    with sound.recording() as recording:
+        done = talking.cli("say", "The bread is in the oven.")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bread is in the oven" in written(recording.samples)
+    listening = talking.begin("listen", "--once")
+    time.sleep(2)  # the command starts, and its sign is heard
+    sound.speak(spoken("Turn on the light in the kitchen."))
+    out, _ = listening.communicate(timeout=30)
+    assert listening.returncode == 0
+    assert "light in the kitchen" in out.lower()
+    assert talking.order(type="sessions", user="household")["items"] == [], "it is not answered"
+
+
+def test_say_and_listen_need_no_daemon(
+    state: Any, sound: SoundServer, voice_models: Any, written: Callable[[Samples], str]
+) -> None:
+    with sound.recording() as recording:
+        assert run_cli("say", "The bread is in the oven.").returncode == 0
+    assert "bread is in the oven" in written(recording.samples)
+    silent = run_cli("listen", "--once")
+    assert (silent.returncode, silent.stdout) == (1, "")
+    devices = run_cli("listen", "--devices")
+    assert "default  (microphone and speaker" in devices.stdout
+
+
+def test_say_without_anything_to_speak_with_is_one_clear_line(state: Any) -> None:
+    said = run_cli(
+        "say", "Hello.", environ={**os.environ, **NO_SOUND, "EDGE_ASSISTANT_MODELS": "/nonexistent"}
+    )
+    assert said.returncode == 1
+    assert said.stderr.startswith("error: ")
+    assert said.stderr.count("\n") == 1

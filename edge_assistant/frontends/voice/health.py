@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge_assistant.frontends.voice.phase import VoiceReport, VoiceStatus
 from edge_assistant.speech.protocol import SpeechStatus
 from edge_assistant.speech.wire import DeviceChanged, EngineChanged, EngineState, Failed, Ready
@@ -44,8 +46,8 @@ class Health:
         self._failure = message
 
 
-def report(status: VoiceStatus, speech: SpeechStatus) -> VoiceReport:
-    """Return everything about ears and mouth, with all that does not work."""
+def report(status: VoiceStatus, speech: SpeechStatus, others: Sequence[str]) -> VoiceReport:
+    """Return everything about ears and mouth, with all that does not work; `others` are more such."""
     lost = [each.reason for each in (speech.input, speech.output) if each and each.condition == "lost"]
     unusable = [each.reason for each in speech.engines if not each.usable]
     return VoiceReport(
@@ -54,7 +56,7 @@ def report(status: VoiceStatus, speech: SpeechStatus) -> VoiceReport:
         muted=status.muted,
         near_misses=status.near_misses,
         timings=status.timings,
-        problems=tuple(dict.fromkeys(each for each in (status.detail, *lost, *unusable) if each)),
+        problems=tuple(dict.fromkeys(each for each in (status.detail, *lost, *unusable, *others) if each)),
         engines=speech.engines,
         input=speech.input,
         output=speech.output,

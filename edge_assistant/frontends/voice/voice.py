@@ -8,9 +8,10 @@ What it is doing follows from what is open (an utterance, an exchange), so that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 from edge_assistant.assistant.request import Principal, Request
@@ -27,6 +28,7 @@ from edge_assistant.frontends.voice.phase import (
     VoiceTimings,
 )
 from edge_assistant.frontends.voice.saying import SayingEvent
+from edge_assistant.frontends.voice.setup import overhear
 from edge_assistant.people.person import HOUSEHOLD_ID
 from edge_assistant.speech.bargein import BargeIn, BargeInSettings, Move
 from edge_assistant.speech.echo import is_echo
@@ -104,6 +106,10 @@ class Voice:
         """Gives up an utterance that a worker never ends."""
         self._follow_up: asyncio.TimerHandle | None = None
         """Opens the microphone after an answer that asks something."""
+        self.problems: list[str] = []
+        """What else does not work, such as light and buttons; for the report."""
+        self._overheard: set[str] = set()
+        """Utterances that somebody wants to see, not to have answered."""
         self._last_said = ""
         """The answer before the follow-up window; empty when it is closed."""
         self._told: VoiceStatus | None = None
@@ -126,7 +132,7 @@ class Voice:
     @property
     def report(self) -> VoiceReport:
         """How ears and mouth are, with all that does not work."""
-        return report(self.status, self._speech.status)
+        return report(self.status, self._speech.status, self.problems)
 
     @property
     def _phase(self) -> VoicePhase:
@@ -215,9 +221,34 @@ class Voice:
         if self._utterance is not None:
             self._send(EndListening(utterance=self._utterance))
 
+    async def say(self, text: str) -> None:
+        """Say something that is no answer, and return when it was heard; raises `SpeechError`."""
+        outcome = await self.announcements.say(text)
+        if outcome == "nothing":
+            raise SpeechError("NOTHING_TO_SAY", "this text has no word that can be spoken")
+        if outcome == "failed":
+            raise SpeechError("SAYING_FAILED", "it could not be said; the status of the voice names the cause")
+
+    async def overhear(self, *, once: bool) -> AsyncGenerator[Event, None]:
+        """Yield levels and what is heard; with `once` one utterance, which is not answered."""
+        self._asked += 1
+        utterance = f"overheard-{self._asked}" if once else ""
+        self._overheard.add(utterance)
+        try:
+            async with contextlib.aclosing(overhear(self._speech, utterance)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._overheard.discard(utterance)
+
     # --- what the worker tells ---
 
     def _hear(self, event: Event) -> None:
+        if getattr(event, "utterance", None) not in self._overheard:
+            self._take(event)
+            self._changed()
+
+    def _take(self, event: Event) -> None:
         match event:
             case ListeningBegan():
                 self._opened(event)
@@ -239,7 +270,6 @@ class Voice:
                 self._health.take(event)
             case _:
                 return
-        self._changed()
 
     def _heard_word(self, event: StopHeard | WakeHeard) -> None:
         if isinstance(event, StopHeard):

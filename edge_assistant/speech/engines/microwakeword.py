@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from edge_assistant.errors import SpeechError
@@ -23,16 +24,17 @@ class MicroWakeDetector:
     name = "microwakeword"
 
     def __init__(self, words: Sequence[str], threshold: float = 0.0) -> None:
-        """Load the models of `words`; raises `SpeechError` ENGINE_MISSING or WAKE_WORD_UNKNOWN."""
-        if unknown := [word for word in words if word not in BUILT_IN]:
-            raise SpeechError("WAKE_WORD_UNKNOWN", f"no built-in wake word is called {unknown[0]!r}")
+        """Load the models of `words`, names or paths of `.json` files.
+
+        Raises `SpeechError` ENGINE_MISSING or WAKE_WORD_UNKNOWN.
+        """
         try:
-            from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures, Model
+            from pymicro_wakeword import MicroWakeWordFeatures
         except (ImportError, OSError) as error:
             message = "pymicro-wakeword can't be loaded: install `[voice]`"
             raise SpeechError("ENGINE_MISSING", message) from error
         self._features = MicroWakeWordFeatures()
-        self._words = [_Word(MicroWakeWord.from_builtin(Model(word)), threshold) for word in words]
+        self._words = [_Word(_load(word), threshold) for word in words]
 
     def feed(self, pcm: bytes) -> Iterable[Detection]:
         """Take the next sound; return what was heard in it."""
@@ -51,6 +53,22 @@ class MicroWakeDetector:
         self._features.reset()
         for word in self._words:
             word.reset()
+
+
+def is_micro(word: str) -> bool:
+    """Return whether a wake or stop word is one of these models, and no phrase."""
+    return word in BUILT_IN or word.endswith(".json")
+
+
+def _load(word: str) -> Any:
+    from pymicro_wakeword import MicroWakeWord, Model
+
+    if word in BUILT_IN:
+        return MicroWakeWord.from_builtin(Model(word))
+    try:
+        return MicroWakeWord.from_config(Path(word).expanduser())
+    except Exception as error:  # it raises whatever reading an odd file raises
+        raise SpeechError("WAKE_WORD_UNKNOWN", f"{word} is no model of microWakeWord") from error
 
 
 class _Word:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from edge_assistant.catalog.catalog import find_model, load_catalog
 from edge_assistant.errors import EdgeError, SpeechError
-from edge_assistant.speech.engines.microwakeword import BUILT_IN
+from edge_assistant.speech.engines.microwakeword import is_micro
 from edge_assistant.speech.engines.vosk import VoskModel
 from edge_assistant.speech.protocol import (
     Detection,
@@ -78,7 +78,8 @@ class Engines:
             self._lazy("synthesizer", name, _SYNTHESIZERS[name]) for name in settings.synthesizers
         ]
         self.voice = self._lazy("voice", "silero", lambda _engines: _silero())
-        self.wake: list[Lazy[WakeDetector]] = self._wake_detectors()
+        self.wake = self._detectors(settings.wake_words, "")
+        self.stop = self._detectors(settings.stop_words, " for stop words")
         self.noise: Lazy[NoiseSuppressor] | None = (
             self._lazy("noise", "webrtc", lambda _engines: _webrtc()) if settings.noise_suppression else None
         )
@@ -86,29 +87,37 @@ class Engines:
     @property
     def states(self) -> tuple[EngineState, ...]:
         """How each of them is."""
-        engines: list[Lazy[Any]] = [*self.wake, self.voice, *self.transcribers, *self.synthesizers]
+        engines: list[Lazy[Any]] = [
+            *self.wake,
+            *self.stop,
+            self.voice,
+            *self.transcribers,
+            *self.synthesizers,
+        ]
         if self.noise is not None:
             engines.append(self.noise)
         return tuple(each.state for each in engines)
 
-    def wake_detector(self) -> WakeDetector | None:
-        """Return what listens for the wake words; None when nothing does."""
+    @staticmethod
+    def detector(engines: Iterable[Lazy[WakeDetector]]) -> WakeDetector | None:
+        """Return what listens for the words of all that can be used; None when nothing does."""
         usable = []
-        for each in self.wake:
+        for each in engines:
             try:
                 usable.append(each.get())
             except EdgeError:
                 continue  # told by its state
         return _Several(usable) if len(usable) > 1 else next(iter(usable), None)
 
-    def _wake_detectors(self) -> list[Lazy[WakeDetector]]:
-        built_in = [word for word in self._settings.wake_words if word in BUILT_IN]
-        phrases = [word for word in self._settings.wake_words if word not in BUILT_IN]
+    def _detectors(self, words: Sequence[str], what_for: str) -> list[Lazy[WakeDetector]]:
+        micro = [word for word in words if is_micro(word)]
+        phrases = [word for word in words if not is_micro(word)]
         detectors: list[Lazy[WakeDetector]] = []
-        if built_in:
-            detectors.append(self._lazy("wake", "microwakeword", lambda own: own._micro(built_in)))  # noqa: SLF001
+        if micro:
+            name = f"microwakeword{what_for}"
+            detectors.append(self._lazy("wake", name, lambda own: own._micro(micro)))  # noqa: SLF001
         if phrases:
-            detectors.append(self._lazy("wake", "vosk", lambda own: own._phrases(phrases)))  # noqa: SLF001
+            detectors.append(self._lazy("wake", f"vosk{what_for}", lambda own: own._phrases(phrases)))  # noqa: SLF001
         return detectors
 
     def _lazy(self, role: EngineRole, name: str, load: Callable[[Engines], T]) -> Lazy[T]:
