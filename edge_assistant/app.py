@@ -154,6 +154,7 @@ async def serve(
                 tools=_tools(stack, preferences, paths, services),
                 embedder=embedder,
                 services=services,
+                voice=voice,
             )
         if broker is not None:
             from edge_assistant.wiring.broker import serve_broker
@@ -369,6 +370,7 @@ async def _start_web(
     tools: Tools,
     embedder: Embedder | None,
     services: Services,
+    voice: Voice | None,
 ) -> Web:
     from edge_assistant.frontends.web.lan import Lan
     from edge_assistant.frontends.web.server import WebServer
@@ -386,7 +388,7 @@ async def _start_web(
         facts=services.facts,
         forgetter=services.forgetting,
         audit=services.audit,
-        voice_report=services.voice_report,
+        voice=voice,
     )
     await server.start()
     stack.push_async_callback(server.stop)

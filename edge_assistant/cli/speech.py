@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from edge_assistant.cli.connection import Connection, connect
 from edge_assistant.config import load_config, load_paths
+from edge_assistant.errors import SpeechError
 from edge_assistant.ops.logs import set_up_logging
 from edge_assistant.speech.client import SpeechClient
 from edge_assistant.speech.settings import speech_settings
+from edge_assistant.speech.wire import Event, Failed, Ready
 
 
 @contextmanager
@@ -33,8 +36,19 @@ async def own_speech(args: argparse.Namespace) -> AsyncIterator[SpeechClient]:
     if not args.debug:
         logging.getLogger().setLevel(logging.ERROR)
     speech = SpeechClient(speech_settings(load_config(args.config), load_paths().models))
+    ready: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+
+    def take(event: Event) -> None:
+        if isinstance(event, Ready | Failed) and not ready.done():
+            ready.set_result(event)
+
+    unsubscribe = speech.subscribe(take)
     await speech.start()
     try:
+        event = await ready
+        unsubscribe()
+        if isinstance(event, Failed):
+            raise SpeechError(event.code, event.message)
         yield speech
     finally:
         await speech.stop()

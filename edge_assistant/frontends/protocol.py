@@ -7,7 +7,7 @@ there when the client's message named one.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 
@@ -72,7 +72,22 @@ class Confirm(msgspec.Struct, frozen=True, tag="confirm", tag_field="type"):
         return Confirms(action=self.action, approve=self.approve, pin=self.pin)
 
 
-ClientMessage = SendMessage | Resume | Stop | Confirm
+class AudioStart(msgspec.Struct, frozen=True, tag="audio.start", tag_field="type"):
+    """What is said follows in binary frames, 16 kHz mono s16le; it becomes the message `id`."""
+
+    id: Id
+    session: Id
+
+
+class AudioEnd(msgspec.Struct, frozen=True, tag="audio.end", tag_field="type"):
+    """All of it was sent."""
+
+    id: Id
+
+
+ClientMessage = SendMessage | Resume | Stop | Confirm | AudioStart | AudioEnd
+
+TYPES = ", ".join(str(kind.__struct_config__.tag) for kind in get_args(ClientMessage))
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="error", tag_field="type", kw_only=True, omit_defaults=True):
@@ -142,7 +157,9 @@ def _explain(data: bytes, error: msgspec.ValidationError) -> ProtocolError:
     turn_id, detail = _named_id(data), str(error)
     if "`$.type`" in detail or "required field `type`" in detail:
         return ProtocolError(
-            "PROTOCOL_UNKNOWN_TYPE", "`type` must be one of message, resume, stop, confirm", turn_id
+            "PROTOCOL_UNKNOWN_TYPE",
+            f"`type` must be one of {TYPES}",
+            turn_id,
         )
     if "`$.text`" in detail and "length <=" in detail:
         return ProtocolError(

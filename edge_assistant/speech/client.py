@@ -291,14 +291,13 @@ class SpeechClient:
 
 async def _next(events: asyncio.Queue[Event], feeding: asyncio.Task[None] | None = None) -> Event:
     """Return the next event of a job; raises what it failed with, or what feeding it failed with."""
-    if feeding is not None and feeding.done() and not feeding.cancelled() and feeding.exception():
-        raise feeding.exception() or AssertionError
     waiting = asyncio.get_running_loop().create_task(events.get(), name="next event of a job")
     try:
-        tasks = [waiting] if feeding is None or feeding.done() else [waiting, feeding]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            return await _next(events, feeding)
+        while not waiting.done():
+            under_way = [waiting] if feeding is None or feeding.done() else [waiting, feeding]
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            if feeding is not None and feeding.done() and not feeding.cancelled():
+                feeding.result()
         event = waiting.result()
     finally:
         waiting.cancel()

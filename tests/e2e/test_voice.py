@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -9,10 +10,13 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
+import numpy as np
 import pytest
 from rapidfuzz import fuzz
 
 from edge_assistant.speech.phrase import plain
+from edge_assistant.speech.resample import resample
 from tests.daemon import Daemon, run_cli
 from tests.hearing import Samples
 from tests.sound import SoundServer
@@ -123,6 +127,52 @@ def test_a_stop_word_silences_the_answer_without_the_wake_word(
     assert 0 < len(last_turn(daemon)["answer_text"]) < 500
 
 
+async def say_into_a_page(daemon: Daemon, samples: Samples) -> tuple[list[dict[str, Any]], Samples]:
+    """Return the events until the answer was spoken, and its sound at 16 kHz."""
+    token = daemon.order(type="add_token", name="page")["token"]
+    events: list[dict[str, Any]] = []
+    sounds: list[bytes] = []
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as client,
+        client.ws_connect(f"{daemon.url}/api/ws") as socket,
+    ):
+        await socket.send_json({"type": "audio.start", "id": "said-1", "session": "page-1"})
+        for start in range(0, len(samples), 3200):
+            await socket.send_bytes(samples[start : start + 3200].tobytes())
+        await socket.send_json({"type": "audio.end", "id": "said-1"})
+        async for frame in socket:
+            if frame.type is aiohttp.WSMsgType.BINARY:
+                if len(frame.data) == 4:
+                    break
+                sounds.append(frame.data[4:])
+            else:
+                events.append(frame.json())
+                assert events[-1]["type"] != "error", events[-1]
+    rate = next(each["rate"] for each in events if each["type"] == "audio.begin")
+    return events, resample(np.frombuffer(b"".join(sounds), np.int16), rate, 16_000)
+
+
+async def test_what_is_said_into_a_page_is_answered_aloud_without_any_device(
+    make_daemon: Callable[..., Daemon],
+    starter_model: Any,
+    spoken: Callable[[str], Samples],
+    written: Callable[[Samples], str],
+) -> None:
+    daemon = make_daemon(
+        EDGE_ASSISTANT__VOICE__ENABLED="on", EDGE_ASSISTANT__VOICE__INPUT="off",
+        EDGE_ASSISTANT__VOICE__OUTPUT="off", EDGE_ASSISTANT__LLM__TEMPERATURE="0",
+        EDGE_ASSISTANT__LLM__MAX_TOKENS="40", **NO_SOUND,
+    )  # fmt: skip
+    daemon.wait_for_model()
+    async with asyncio.timeout(60):
+        events, sound = await say_into_a_page(daemon, spoken("Why is the sky blue?"))
+    final = next(each for each in events if each["type"] == "transcript.final")
+    assert (final["id"], plain(final["text"])) == ("said-1", "why is the sky blue")
+    finished = next(each for each in events if each["type"] == "turn.finished")
+    assert fuzz.partial_ratio(plain(written(sound)), plain(finished["text"])) > 80
+
+
 def test_without_a_sound_server_it_chats_on_and_says_why_it_is_deaf(
     make_daemon: Callable[..., Daemon], starter_model: Any, voice_models: Any
 ) -> None:
@@ -184,7 +234,7 @@ def test_say_and_listen_need_no_daemon(
 
 def test_say_without_anything_to_speak_with_is_one_clear_line(state: Any) -> None:
     said = run_cli(
-        "say", "Hello.", environ={**os.environ, **NO_SOUND, "EDGE_ASSISTANT_MODELS": "/nonexistent"}
+        "say", "Hello.", environ={**os.environ, **NO_SOUND, "EDGE_ASSISTANT_MODELS": str(state.state)}
     )
     assert said.returncode == 1
     assert said.stderr.startswith("error: ")

@@ -130,6 +130,16 @@ class Voice:
         )
 
     @property
+    def language(self) -> str:
+        """The language that is spoken."""
+        return self._language
+
+    @property
+    def speech(self) -> Speech:
+        """What understands and speaks."""
+        return self._speech
+
+    @property
     def report(self) -> VoiceReport:
         """How ears and mouth are, with all that does not work."""
         return report(self.status, self._speech.status, self.problems)
@@ -227,7 +237,7 @@ class Voice:
         if outcome == "nothing":
             raise SpeechError("NOTHING_TO_SAY", "this text has no word that can be spoken")
         if outcome == "failed":
-            raise SpeechError("SAYING_FAILED", "it could not be said; the status of the voice names the cause")
+            raise SpeechError("SAYING_FAILED", "it could not be said; the voice's status tells why")
 
     async def overhear(self, *, once: bool) -> AsyncGenerator[Event, None]:
         """Yield levels and what is heard; with `once` one utterance, which is not answered."""

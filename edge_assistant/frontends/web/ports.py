@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import msgspec
+
 from edge_assistant.assistant.forgetting import Receipt
 from edge_assistant.assistant.request import Confirms, Principal, Request
 from edge_assistant.assistant.turn import Turn
+from edge_assistant.speech.protocol import Speech
 from edge_assistant.store.erase import Subject
 
 
@@ -43,4 +46,23 @@ class Forgetter(Protocol):
 
     async def genuine(self, receipt: Receipt) -> bool:
         """Return whether this device made a receipt and its log is whole."""
+        ...
+
+
+class Voice(Protocol):
+    """Ears and mouth of the device."""
+
+    @property
+    def report(self) -> msgspec.Struct:
+        """How they are, with all that does not work."""
+        ...
+
+    @property
+    def speech(self) -> Speech:
+        """What understands and speaks, also for pages."""
+        ...
+
+    @property
+    def language(self) -> str:
+        """The language that is spoken."""
         ...

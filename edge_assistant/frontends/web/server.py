@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 from aiohttp import web
 
 from edge_assistant.config.schema import WebSettings
@@ -26,7 +25,7 @@ from edge_assistant.frontends.web.models import Models
 from edge_assistant.frontends.web.openai_api import OpenAI
 from edge_assistant.frontends.web.pages import STATIC, Pages
 from edge_assistant.frontends.web.pairing import Invitation, Inviter, PairingPages
-from edge_assistant.frontends.web.ports import Assistant, Forgetter
+from edge_assistant.frontends.web.ports import Assistant, Forgetter, Voice
 from edge_assistant.frontends.web.privacy import Privacy
 from edge_assistant.frontends.web.responses import MAX_BODY_BYTES, errors_as_json
 from edge_assistant.frontends.web.security import Gate, add_headers, check_loopback
@@ -65,7 +64,7 @@ class WebServer:
         facts: Facts | None = None,
         forgetter: Forgetter,
         audit: AuditLog,
-        voice_report: Callable[[], msgspec.Struct | None] = lambda: None,
+        voice: Voice | None = None,
         tools: Tools,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         static: Path = STATIC,
@@ -75,7 +74,7 @@ class WebServer:
         self._lan = lan
         self._inviter = Inviter(people.pairings, lan)
         self._limits = limits
-        self._sockets = Sockets(assistant, limits)
+        self._sockets = Sockets(assistant, limits, voice)
         self._doorkeeper = Doorkeeper(people.devices, people.pairings, people.users, self._sockets.close)
         self._parts: tuple[_Part, ...] = (
             Pages(static),
@@ -90,7 +89,7 @@ class WebServer:
             Household(people.users, people.devices, self._doorkeeper, forgetter),
             PairingPages(self._inviter, people.pairings, lan),
             Privacy(forgetter, conversations, audit),
-            StatusPages(tools.preferences, model_status, voice_report, self._sockets.__len__),
+            StatusPages(tools.preferences, model_status, voice, self._sockets.__len__),
         )
         if facts is not None:
             self._parts += (MemoryPages(facts, conversations, audit),)

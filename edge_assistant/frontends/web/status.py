@@ -13,6 +13,7 @@ from aiohttp import web
 
 from edge_assistant import __version__
 from edge_assistant.frontends.web.access import allow, public
+from edge_assistant.frontends.web.ports import Voice
 from edge_assistant.frontends.web.responses import json_response
 from edge_assistant.llm.protocol import ModelPhase, ModelStatus
 from edge_assistant.ops.hardware import Vitals, read_vitals
@@ -51,12 +52,12 @@ class StatusPages:
         self,
         preferences: Preferences,
         model_status: Callable[[], ModelStatus],
-        voice_report: Callable[[], msgspec.Struct | None],
+        voice: Voice | None,
         count_sockets: Callable[[], int],
     ) -> None:
         self._preferences = preferences
         self._model_status = model_status
-        self._voice_report = voice_report
+        self._voice = voice
         self._count_sockets = count_sockets
         self._started = time.monotonic()
         self._vitals: tuple[float, Vitals] | None = None
@@ -85,7 +86,7 @@ class StatusPages:
                 rss_bytes=resident_bytes(),
                 sockets=self._count_sockets(),
                 model=self._model_status(),
-                voice=self._voice_report(),
+                voice=self._voice.report if self._voice else None,
                 vitals=await self._read_vitals(),
                 language=settings.language,
                 features=self._preferences.config.features,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -20,6 +20,8 @@ from edge_assistant.assistant.request import Request
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.frontends.protocol import (
+    AudioEnd,
+    AudioStart,
     ClientMessage,
     Confirm,
     ProtocolError,
@@ -32,8 +34,9 @@ from edge_assistant.frontends.protocol import (
 )
 from edge_assistant.frontends.web.access import allow
 from edge_assistant.frontends.web.auth import SIGNED_IN, principal_of
-from edge_assistant.frontends.web.ports import Assistant
+from edge_assistant.frontends.web.ports import Assistant, Voice
 from edge_assistant.frontends.web.responses import unexpected
+from edge_assistant.frontends.web.talk import Said, Talks
 from edge_assistant.people.person import SignIn
 
 logger = logging.getLogger(__name__)
@@ -67,7 +70,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Sockets:
     """All WebSockets of the server."""
 
-    def __init__(self, assistant: Assistant, limits: Limits) -> None:
+    def __init__(self, assistant: Assistant, limits: Limits, voice: Voice | None = None) -> None:
+        self._voice = voice
         self._assistant = assistant
         self._limits = limits
         self._connections: set[Connection] = set()
@@ -92,7 +96,7 @@ class Sockets:
             max_msg_size=MAX_RECEIVED_BYTES,
             decode_text=False,
         )
-        connection = Connection(request, socket, self._assistant, self._limits)
+        connection = Connection(request, socket, self._assistant, self._limits, self._voice)
         self._connections.add(connection)
         try:
             await socket.prepare(request)
@@ -112,12 +116,18 @@ class Connection:
     """One WebSocket and the turns it watches."""
 
     def __init__(
-        self, request: web.Request, socket: web.WebSocketResponse[bool], assistant: Assistant, limits: Limits
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse[bool],
+        assistant: Assistant,
+        limits: Limits,
+        voice: Voice | None,
     ) -> None:
         self._transport = request.transport
         self.sign_in = request[SIGNED_IN]
         """Who opened it; a change of rights closes the socket."""
         self._principal = principal_of(request)
+        self._talks = Talks(voice, self._ask, self._send, self._send_binary, self._refuse)
         self._socket = socket
         self._assistant = assistant
         self._limits = limits
@@ -145,7 +155,7 @@ class Connection:
             self._abort()
 
     async def _leave(self) -> None:
-        tasks = [*self._watchers.values(), *self._stops.values()]
+        tasks = [*self._watchers.values(), *self._stops.values(), *self._talks.tasks]
         if self._blocked is not None:
             tasks.append(self._blocked)
         for task in tasks:
@@ -154,8 +164,7 @@ class Connection:
 
     async def _hear(self, kind: WSMsgType, data: Any) -> None:
         if kind is WSMsgType.BINARY:
-            error = ProtocolError("PROTOCOL_UNEXPECTED_BINARY", "send JSON text frames: no upload is open")
-            await self._refuse(error)
+            await self._take_sound(data)
         elif kind is WSMsgType.TEXT:
             await self._carry_out(data)
 
@@ -183,9 +192,31 @@ class Connection:
                 self._check_room(message.id)
                 self._watch(await self._own_turn(message.id), after=message.after)
             case Stop():
-                self._stop(await self._own_turn(message.id))
+                talked = self._talks.stop(message.id)
+                if not talked or await self._assistant.turn(message.id, self._principal):
+                    self._stop(await self._own_turn(message.id))
+            case AudioStart():
+                self._talks.start(message.id, message.session)
+            case AudioEnd():
+                self._talks.end(message.id)
             case Confirm():
                 self._watch(await self._assistant.confirm(message.confirms, self._principal, "web"), after=0)
+
+    async def _take_sound(self, pcm: bytes) -> None:
+        identity = self._talks.uploading
+        try:
+            self._talks.feed(pcm)
+        except EdgeError as error:
+            await self._refuse(error, identity)
+
+    async def _ask(self, identity: str, session: str, text: str) -> Turn:
+        """Ask what was said, and watch the answer."""
+        self._check_room(identity)
+        turn = await self._assistant.start(
+            Request(id=identity, text=text, session=session, principal=self._principal, source="web")
+        )
+        self._watch(turn, after=0)
+        return turn
 
     def _request(self, message: SendMessage) -> Request:
         if message.attachments:
@@ -249,25 +280,30 @@ class Connection:
     async def _refuse(self, error: EdgeError, turn_id: str = "") -> None:
         await self._send(refusal(error, turn_id))
 
-    async def _send(self, message: Event | Refusal) -> None:
+    async def _send(self, message: Event | Refusal | Said) -> None:
+        await self._send_frame(msgspec.json.encode(message), WSMsgType.TEXT)
+
+    async def _send_binary(self, data: bytes) -> None:
+        await self._send_frame(data, WSMsgType.BINARY)
+
+    async def _send_frame(self, frame: bytes, kind: Literal[WSMsgType.TEXT, WSMsgType.BINARY]) -> None:
         """Write one frame: at once when nothing waits in this socket's buffer, else when there is room.
 
         All who wait for room wait for the same task. None of them waits inside aiohttp: there they
         would share a future that the first one to be cancelled cancels for all.
         """
-        frame = msgspec.json.encode(message)
         while self._blocked is not None:
             await asyncio.shield(self._blocked)
         if len(frame) <= MAX_QUICK_BYTES and not self._buffered():
-            await self._socket.send_frame(frame, WSMsgType.TEXT)
+            await self._socket.send_frame(frame, kind)
             return
-        self._blocked = asyncio.create_task(self._send_slowly(frame), name="web-slow-send")
+        self._blocked = asyncio.create_task(self._send_slowly(frame, kind), name="web-slow-send")
         await asyncio.shield(self._blocked)
 
-    async def _send_slowly(self, frame: bytes) -> None:
+    async def _send_slowly(self, frame: bytes, kind: Literal[WSMsgType.TEXT, WSMsgType.BINARY]) -> None:
         try:
             async with asyncio.timeout(self._limits.send_seconds):
-                await self._socket.send_frame(frame, WSMsgType.TEXT)
+                await self._socket.send_frame(frame, kind)
         except TimeoutError:
             logger.info("cut off a page that takes nothing any more")
             self._abort()

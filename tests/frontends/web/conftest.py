@@ -22,7 +22,7 @@ from edge_assistant.config.schema import WebSettings
 from edge_assistant.frontends.web.addresses import Names
 from edge_assistant.frontends.web.desk import Tools
 from edge_assistant.frontends.web.lan import Lan
-from edge_assistant.frontends.web.ports import Assistant
+from edge_assistant.frontends.web.ports import Assistant, Voice
 from edge_assistant.frontends.web.server import WebServer
 from edge_assistant.frontends.web.ws import Limits
 from edge_assistant.llm.protocol import ModelStatus
@@ -203,6 +203,7 @@ async def serve(
         answers: Assistant = assistant,
         names: Names | None = None,
         embedder: Embedder | None = None,
+        voice: Voice | None = None,
         **settings: Any,
     ) -> Site:
         audit = AuditLog(database)
@@ -228,6 +229,7 @@ async def serve(
             facts=Facts(database, SearchIndex(database, NoEmbedder("m"))),
             forgetter=Forgetting(database, KeyRing(tmp_path / "state"), audit, hooks),
             audit=audit,
+            voice=voice,
             limits=limits or Limits(),
             static=static,
         )

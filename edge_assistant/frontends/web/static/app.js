@@ -30,6 +30,7 @@ class App {
     this.name = t("assistant");
     this.met = false; // whether it is known who is signed in
     this.role = "guest";
+    this.talk = null; // hold to talk; null where the device or the browser can't
     this.features = []; // sections of the configuration that are on
     this.drawer = new Drawer(byId);
     this.status = new Status(byId, { onSignedOut: () => this.signedOut(), onTold: (status) => this.greet(status) });
@@ -133,12 +134,32 @@ class App {
   greet(status) {
     this.name = status.assistant || this.name;
     this.features = status.features;
+    if (status.voice) this.offerTalk();
     this.listPanels();
     byId("brand").textContent = this.name;
     this.composer.field.placeholder = t("messageTo", this.name);
     byId("empty-title").textContent = t("emptyTitle", this.name);
     const buttons = t("suggestions").map(([title, text]) => suggestion(title, text, () => this.send(text)));
     byId("suggestions").replaceChildren(...buttons);
+  }
+
+  /** Where the device understands speech and this browser may hear, a button is held to talk. */
+  async offerTalk() {
+    if (this.talk || !navigator.mediaDevices) return;
+    const { Talk, mayHear } = await import("./talk.js");
+    if (this.talk || !mayHear()) return;
+    this.talk = new Talk(byId("composer"), this.connection, {
+      session: () => this.chat.session || api.newId(),
+      onSaid: (said) => this.said(said),
+      onProblem: notify,
+    });
+  }
+
+  said({ id, session, text }) {
+    const isNew = !this.chat.session;
+    if (isNew) this.chat.session = session;
+    this.chat.heardSaid(new Turn(id, session, text));
+    if (isNew) this.begun();
   }
 
   /** Lists the panels that stand beside the chats. */
@@ -174,7 +195,11 @@ class App {
     const isNew = !this.chat.session;
     if (isNew) this.composer.switchTo("");
     this.chat.send(text, replaces);
-    if (!isNew) return;
+    if (isNew) this.begun();
+  }
+
+  /** The chat that was yet to begin has its first message. */
+  begun() {
     this.composer.switchTo(this.chat.session);
     history.replaceState(null, "", address(this.chat.session));
     this.sessions.select(this.chat.session);
@@ -188,6 +213,7 @@ class App {
   }
 
   stop() {
+    this.talk?.silence();
     const unsent = this.chat.stop();
     if (unsent && !this.composer.text) this.composer.text = unsent;
   }
@@ -233,11 +259,13 @@ class App {
   connectionIs(state) {
     this.status.connectionIs(state);
     this.chat.connectionChanged();
+    if (state !== "open") this.talk?.lost();
     if (state === "open" && !byId("app").hidden) this.meet();
     if (state === "open" && !byId("app").hidden) this.refresh();
   }
 
   refused(error) {
+    if (this.talk?.refused(error)) return;
     if (error.id) this.chat.refused(error);
     else notify(errorText(error) || t("unexpected"));
   }

@@ -141,6 +141,17 @@ export class Chat {
     this.state();
   }
 
+  /** Shows what was said into this page; the device answers it already. */
+  heardSaid(turn) {
+    turn.phase = "reading";
+    this.live.set(turn.id, turn);
+    this.connection.expect(turn.id);
+    if (turn.session === this.session) this.add(turn);
+    this.state();
+    this.follow.toEnd();
+    this.hooks.onChanged();
+  }
+
   /** Ends the running answer; returns the text of a message that had not left yet. */
   stop() {
     const turn = this.running;

@@ -59,6 +59,7 @@ export const ICONS = {
   save: "M12 4v11M7 10.500l5 5 5-5M5 20h14",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14M16 16l5 5",
   close: "M6 6l12 12M18 6L6 18",
+  microphone: "M12 4a3 3 0 0 0-3 3v4a3 3 0 0 0 6 0V7a3 3 0 0 0-3-3M6 11a6 6 0 0 0 12 0M12 17v3M9 20h6",
 };
 
 /**

@@ -4,6 +4,7 @@ import { Outbox } from "./outbox.js";
 
 const FIRST_DELAY_MS = 400;
 const LONGEST_DELAY_MS = 10_000;
+const VOICE = new Set(["transcript.partial", "transcript.final", "audio.begin"]);
 const ENDINGS = new Set(["turn.finished", "turn.failed"]);
 
 /** Returns the wait before attempt number `attempt` (0, 1, …): doubling, capped, half of it random. */
@@ -19,6 +20,7 @@ export class Connection {
    */
   constructor({ onEvent, onRefused, onState, signedIn }) {
     Object.assign(this, { onEvent, onRefused, onState, signedIn });
+    this.onVoice = this.onSound = () => {}; // what belongs to something that is said
     this.watched = new Map(); // turn id → {after, message}; message is null once the device has it
     this.outbox = new Outbox();
     this.socket = null;
@@ -39,8 +41,9 @@ export class Connection {
     this.onState(this.attempt ? "offline" : "connecting");
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.socket = new WebSocket(`${scheme}//${location.host}/api/ws`);
+    this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => this.opened();
-    this.socket.onmessage = ({ data }) => this.received(JSON.parse(data));
+    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.received(JSON.parse(data)) : this.onSound(data));
     this.socket.onclose = () => this.closed();
   }
 
@@ -73,6 +76,7 @@ export class Connection {
   }
 
   received(event) {
+    if (VOICE.has(event.type)) return this.onVoice(event);
     const turn = this.watched.get(event.id);
     if (event.type === "error") {
       this.unwatch(event.id);
@@ -113,6 +117,15 @@ export class Connection {
 
   stop(id) {
     this.transmit({ type: "stop", id });
+  }
+
+  /** Takes the events of a turn that the device itself began: something was said. */
+  expect(id) {
+    this.watched.set(id, { after: 0, message: null });
+  }
+
+  transmitSound(pcm) {
+    if (this.isOpen) this.socket.send(pcm);
   }
 
   transmit(message) {

@@ -45,6 +45,11 @@ export const GERMAN = {
   hint: "Eingabe sendet, Umschalt+Eingabe beginnt eine neue Zeile, Esc hält die Antwort an",
   send: "Senden",
   stop: "Antwort anhalten",
+  talk: "Zum Sprechen halten",
+  talkNow: "Jetzt sprechen …",
+  talkHint: "Halten Sie den Knopf, während Sie sprechen, und lassen Sie dann los.",
+  talkForbidden: "Diese Seite darf das Mikrofon nicht benutzen. Die Einstellungen des Browsers erlauben es.",
+  talkNoMicrophone: "Dieser Browser findet kein Mikrofon.",
   jump: "Zur neuesten Nachricht",
   cancel: "Abbrechen",
 
@@ -115,6 +120,8 @@ export const GERMAN = {
 
   /** What the device says in English, by its code. */
   errors: {
+    NOTHING_HEARD: "Es war kein Wort zu verstehen: Halten Sie den Knopf, während Sie sprechen.",
+    AUDIO_TOO_LONG: "Auf einmal kann höchstens eine Minute gesprochen werden.",
     BUSY: "Zu viele Fragen auf einmal: Bitte später noch einmal.",
     RATE_LIMITED: "Das waren viele Fragen in kurzer Zeit: Bitte einen Moment warten.",
     SHUTTING_DOWN: "Der Assistent wird gerade beendet.",

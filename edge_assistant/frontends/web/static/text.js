@@ -47,6 +47,11 @@ const ENGLISH = {
   hint: "Enter sends, Shift+Enter starts a new line, Esc stops an answer",
   send: "Send",
   stop: "Stop answering",
+  talk: "Hold to talk",
+  talkNow: "Speak now…",
+  talkHint: "Hold the button while you speak, then let go.",
+  talkForbidden: "This page may not use the microphone. Allow it in the browser’s settings.",
+  talkNoMicrophone: "There is no microphone that this browser can use.",
   jump: "Jump to the newest message",
   cancel: "Cancel",
 
