@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.frontends.web.desk import Tools
     from edge_assistant.memory.embedding import Embedder
-    from edge_assistant.wiring.abilities import Abilities
+    from edge_assistant.tools.abilities import Abilities
     from edge_assistant.wiring.broker import HomeBroker
 
 logger = logging.getLogger(__name__)
@@ -155,6 +155,7 @@ async def serve(
                 embedder=embedder,
                 services=services,
                 voice=voice,
+                abilities=abilities,
             )
         if broker is not None:
             from edge_assistant.wiring.broker import serve_broker
@@ -371,6 +372,7 @@ async def _start_web(
     embedder: Embedder | None,
     services: Services,
     voice: Voice | None,
+    abilities: Abilities | None,
 ) -> Web:
     from edge_assistant.frontends.web.lan import Lan
     from edge_assistant.frontends.web.server import WebServer
@@ -389,6 +391,7 @@ async def _start_web(
         forgetter=services.forgetting,
         audit=services.audit,
         voice=voice,
+        abilities=abilities,
     )
     await server.start()
     stack.push_async_callback(server.stop)

@@ -1,65 +1,7 @@
-"""A real Mosquitto of the test's own, on a free port, with its files in the test's folder."""
+"""A real Mosquitto of the test's own; the benches start the same."""
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
-from pathlib import Path
+from edge_assistant.bench.mosquitto import Mosquitto, free_port
 
-from edge_assistant.mqtt.broker import Broker
-
-
-class Mosquitto:
-    """Starts, kills and restarts one broker; it keeps its port over restarts."""
-
-    def __init__(self, folder: Path, *lines: str) -> None:
-        self.port = free_port()
-        self._config = folder / "mosquitto.conf"
-        listener = f"listener {self.port} 127.0.0.1"
-        self._config.write_text("\n".join((listener, *(lines or ("allow_anonymous true",)))))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @classmethod
-    def provisioned(cls, config: Path, port: int) -> Mosquitto:
-        """Return one of a configuration that is there already and listens on `port`."""
-        made = cls.__new__(cls)
-        made.port, made._config, made._process = port, config, None
-        return made
-
-    @property
-    def broker(self) -> Broker:
-        return Broker(host="127.0.0.1", port=self.port)
-
-    @property
-    def url(self) -> str:
-        return f"mqtt://127.0.0.1:{self.port}"
-
-    def start(self) -> Mosquitto:
-        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-        assert program, "mosquitto is not installed: make test installs it"
-        self._process = subprocess.Popen([program, "-c", self._config], stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while not self._listens():
-            assert self._process.poll() is None, "mosquitto ended at once"
-            assert time.monotonic() < deadline, "mosquitto doesn't listen"
-            time.sleep(0.02)
-        return self
-
-    def kill(self) -> None:
-        """End it as a power cut does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+__all__ = ["Mosquitto", "free_port"]

@@ -99,6 +99,12 @@ class Device:
             self._process.kill()
             await self._process.wait()
 
+    async def kill(self) -> None:
+        """End the daemon as a power cut does; its workers end by themselves."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
     async def order(self, kind: str) -> dict[str, Any]:
         """Send one order on the control socket and return its answer."""
         with socket_address(self.paths.control_socket) as address:

@@ -9,6 +9,7 @@ from edge_assistant.bench.measurement import Measurement
 BENCHES = {
     "llm": ("edge_assistant.bench.llm", "speed of the model, and how several people share it"),
     "chat": ("edge_assistant.bench.chat", "start, memory and delivery of the daemon"),
+    "home": ("edge_assistant.bench.home", "what is asked of the house: done once, in time, whatever breaks"),
 }
 """Module and one line of help. Modules are imported when their bench is run."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_assistant.config import Config, secret
 from edge_assistant.store.database import Database
+from edge_assistant.tools.abilities import Abilities
 from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.kit import everyday_tools
 from edge_assistant.tools.lists import Lists
@@ -17,15 +18,6 @@ from edge_assistant.tools.timers import Timers
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.wiring.broker import HomeBroker
-
-
-class Abilities:
-    """Timers, lists and every action; made once and given to those who need them."""
-
-    def __init__(self, timers: Timers, lists: Lists, actions: Actions) -> None:
-        self.timers = timers
-        self.lists = lists
-        self.actions = actions
 
 
 async def start_abilities(

@@ -18,7 +18,7 @@ ALONE = re.compile("guesses|strangers")
 """What is measured without a model."""
 
 
-@pytest.mark.parametrize("name", ["chat", "llm"])
+@pytest.mark.parametrize("name", ["chat", "home", "llm"])
 def test_a_quick_bench_reports_every_goal_on_the_real_model(
     name: str, state: Paths, starter_model: Path
 ) -> None:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from edge_assistant.config.schema import WebSettings
 from edge_assistant.errors import ConfigError
+from edge_assistant.frontends.web.abilities import AbilityPages
 from edge_assistant.frontends.web.access import Rule, rule_of
 from edge_assistant.frontends.web.auth import Doorkeeper
 from edge_assistant.frontends.web.desk import Desk, Tools
@@ -40,6 +41,7 @@ from edge_assistant.memory.facts import Facts
 from edge_assistant.people.people import People
 from edge_assistant.people.person import OWNER_ID
 from edge_assistant.store.audit import AuditLog
+from edge_assistant.tools.abilities import Abilities
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class WebServer:
         forgetter: Forgetter,
         audit: AuditLog,
         voice: Voice | None = None,
+        abilities: Abilities | None = None,
         tools: Tools,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         static: Path = STATIC,
@@ -93,6 +96,8 @@ class WebServer:
         )
         if facts is not None:
             self._parts += (MemoryPages(facts, conversations, audit),)
+        if abilities is not None:
+            self._parts += (AbilityPages(abilities),)
         self._entrance = Entrance(limits.connections)
         self._gate = Gate(settings.host, settings.allowed_hosts, lan)
         self._runner: web.AppRunner | None = None

@@ -39,6 +39,11 @@ from edge_assistant.people.uptime import Moment
 from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
+from edge_assistant.tools.abilities import Abilities
+from edge_assistant.tools.actions import Actions
+from edge_assistant.tools.kit import everyday_tools
+from edge_assistant.tools.lists import Lists
+from edge_assistant.tools.timers import Timers
 from tests.frontends.web.scripted import ScriptedAssistant
 
 PAGE = "<!doctype html><title>chat</title>" + "<p>a paragraph</p>" * 200
@@ -207,6 +212,7 @@ async def serve(
         **settings: Any,
     ) -> Site:
         audit = AuditLog(database)
+        timers, lists = Timers(database), Lists(database)
         hooks = (
             conversation_hook(getattr(answers, "forgetting", None)),
             fact_hook(),
@@ -230,6 +236,7 @@ async def serve(
             forgetter=Forgetting(database, KeyRing(tmp_path / "state"), audit, hooks),
             audit=audit,
             voice=voice,
+            abilities=Abilities(timers, lists, Actions(everyday_tools(timers, lists), audit, pin="2468")),
             limits=limits or Limits(),
             static=static,
         )

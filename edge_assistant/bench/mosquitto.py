@@ -1,0 +1,75 @@
+"""A real Mosquitto of a measurement's or test's own, on a free port, with its files in their folder."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from edge_assistant.bench.measurement import CannotMeasureError
+from edge_assistant.mqtt.broker import Broker
+
+START_SECONDS = 10.0
+
+
+class Mosquitto:
+    """Starts, kills and restarts one broker; it keeps its port over restarts."""
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        self.port = free_port()
+        self._config = folder / "mosquitto.conf"
+        listener = f"listener {self.port} 127.0.0.1"
+        self._config.write_text("\n".join((listener, *(lines or ("allow_anonymous true",)))))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def provisioned(cls, config: Path, port: int) -> Mosquitto:
+        """Return one of a configuration that is there already and listens on `port`."""
+        made = cls.__new__(cls)
+        made.port = port
+        made._config, made._process = config, None  # noqa: SLF001 - its own
+        return made
+
+    @property
+    def broker(self) -> Broker:
+        """Where it is."""
+        return Broker(host="127.0.0.1", port=self.port)
+
+    @property
+    def url(self) -> str:
+        """The same, as the configuration names it."""
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    def start(self) -> Mosquitto:
+        """Start it and return when it listens; raises `CannotMeasureError` when it isn't installed."""
+        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+        if program is None:
+            raise CannotMeasureError("mosquitto is not installed: apt-get install mosquitto, or make test")
+        command = [program, "-c", str(self._config)]
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._listens():
+            assert self._process.poll() is None, "mosquitto ended at once"
+            assert time.monotonic() < deadline, "mosquitto doesn't listen"
+            time.sleep(0.02)
+        return self
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
