@@ -125,6 +125,8 @@ async def serve(
         learner = _learner(stack, config, facts)
         assistant = Assistant(config, conversations, model, _extensions(config, facts, learner, abilities))
         preferences = _keep_preferences(config, paths, assistant, model, audit)
+        if abilities is not None:
+            _offer_tools(preferences, assistant, abilities)
         people = People(database)
         hooks = _erase_hooks(assistant, learner, abilities, people)
         forgetting = Forgetting(database, ring, audit, hooks)
@@ -271,6 +273,17 @@ def _keep_preferences(
 
     preferences.on_change(carry_out)
     return preferences
+
+
+def _offer_tools(preferences: Preferences, assistant: Assistant, abilities: Abilities) -> None:
+    """Let the model call tools when it is able to, also after another one was chosen."""
+    from edge_assistant.wiring.abilities import offered
+
+    async def carry_out(_: Config, new: Config) -> None:
+        assistant.offer(offered(new, abilities.actions))
+
+    preferences.on_change(carry_out)
+    assistant.offer(offered(preferences.config, abilities.actions))
 
 
 def _changed(old: Config, new: Config) -> dict[str, bool]:

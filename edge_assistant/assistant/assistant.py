@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -17,9 +17,10 @@ from edge_assistant.assistant.acting import understood
 from edge_assistant.assistant.answer import CANCEL_SECONDS, Answer
 from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.assistant.recorded import recorded_events
-from edge_assistant.assistant.request import HOUSEHOLD, Confirms, Principal, Request
+from edge_assistant.assistant.request import HOUSEHOLD, Confirms, Function, Principal, Request
 from edge_assistant.assistant.rung import ModelRung
 from edge_assistant.assistant.stateless import StatelessAnswer
+from edge_assistant.assistant.steps import ActingAnswer
 from edge_assistant.assistant.text import clean_text
 from edge_assistant.assistant.thread import Threads
 from edge_assistant.assistant.turn import Turn
@@ -73,6 +74,7 @@ class Assistant:
         self._conversations = conversations
         self._rung = ModelRung(config, conversations, model)
         self._parallel = config.llm.parallel
+        self._steps = config.tools.steps
         self._threads = Threads()
         self._turns: dict[str, Turn] = {}
         self._remembered: deque[str] = deque()
@@ -87,6 +89,10 @@ class Assistant:
     def configure(self, config: Config) -> None:
         """Speak from the next turn on as `config` says: name, persona, language."""
         self._rung.configure(config)
+
+    def offer(self, functions: Sequence[Function]) -> None:
+        """Let the model call these tools from the next turn on."""
+        self._rung.offer(functions)
 
     @property
     def active(self) -> int:
@@ -272,7 +278,11 @@ class Assistant:
             return StatelessAnswer(
                 turn, request, self._conversations, self._rung, brought=request.brought, threads=self._threads
             )
-        return Answer(turn, request, self._conversations, self._rung, self._extensions, previous=previous)
+        parts = (turn, request, self._conversations, self._rung, self._extensions)
+        actions = self._extensions.actions
+        if actions is None or not self._rung.functions:
+            return Answer(*parts, previous=previous)
+        return ActingAnswer(*parts, previous=previous, actions=actions, steps=self._steps)
 
     def _check_room(self, principal: Principal, in_session: int) -> None:
         if self._closing:

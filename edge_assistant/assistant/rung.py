@@ -15,7 +15,7 @@ from edge_assistant.assistant.ladder import Passage
 from edge_assistant.assistant.personas import system_prompt
 from edge_assistant.assistant.prompt import build_messages, with_system
 from edge_assistant.assistant.queue import FairQueue, Tell
-from edge_assistant.assistant.request import Brought, Principal
+from edge_assistant.assistant.request import Brought, Function, Principal
 from edge_assistant.config import Config
 from edge_assistant.errors import BusyError
 from edge_assistant.llm.protocol import Completion, Generation, LanguageModel, Sampling
@@ -32,6 +32,9 @@ class ModelRung:
     def __init__(self, config: Config, conversations: Conversations, model: LanguageModel) -> None:
         self.model = model
         self._conversations = conversations
+        self._config = config
+        self.functions: tuple[Function, ...] = ()
+        """Tools that the model may call; they stand in every system prompt, whoever asks."""
         self._system = system_prompt(config)
         self._local = config.llm.engine == "llama"
         self._sampling = Sampling(
@@ -46,7 +49,22 @@ class ModelRung:
 
     def configure(self, config: Config) -> None:
         """Let later answers follow another name, persona or language."""
-        self._system = system_prompt(config)
+        self._config = config
+        self.offer(self.functions)
+
+    def offer(self, functions: Sequence[Function]) -> None:
+        """Let later answers call these tools. Every prompt changes: all are read anew."""
+        self.functions = tuple(functions)
+        self._system = system_prompt(self._config)
+        if self.functions:
+            self._system += f"\n\n{instructions(self.functions, required=False)}"
+
+    def may_call(self, generation: Generation) -> Generation:
+        """Return the generation with calls of the offered tools bound to their schemas."""
+        sampling = msgspec.structs.replace(
+            generation.sampling, json_schema=call_schema(self.functions), fence=fence(required=False)
+        )
+        return msgspec.structs.replace(generation, sampling=sampling)
 
     @property
     def name(self) -> str:

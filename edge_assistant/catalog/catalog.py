@@ -55,6 +55,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ram_mb: int
     """Memory it takes while loaded with a context of 4,096 tokens, in MB; an estimate unless verified."""
     files: tuple[ModelFile, ...]
+    tools: bool = False
+    """Whether its makers trained it to call tools and it is large enough to know when not to."""
     verified: bool = False
     """True when it was pulled and run by this project; False when only its address is known."""
 

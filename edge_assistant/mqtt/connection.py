@@ -214,7 +214,7 @@ class Connection:
 
 
 _PAHO_LOGGER = logging.getLogger("edge_assistant.mqtt.paho")
-_PAHO_LOGGER.setLevel(logging.WARNING)  # below, paho logs topics of every message
+_PAHO_LOGGER.setLevel(logging.ERROR)  # below, paho logs topics, and how much waits to be sent
 
 
 def _options() -> SubscribeOptions:

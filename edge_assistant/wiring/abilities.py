@@ -6,18 +6,25 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from edge_assistant.assistant.request import Function
+from edge_assistant.catalog.catalog import load_catalog
 from edge_assistant.config import Config, secret
+from edge_assistant.errors import ModelError
 from edge_assistant.store.database import Database
 from edge_assistant.tools.abilities import Abilities
 from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.kit import everyday_tools
 from edge_assistant.tools.lists import Lists
-from edge_assistant.tools.protocol import Ledger, Tool
+from edge_assistant.tools.protocol import Ledger, Tool, schema_of
 from edge_assistant.tools.timers import Timers
 
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.wiring.broker import HomeBroker
+
+
+HIDDEN = frozenset({"restore_timers"})
+"""Tools that only taking back uses."""
 
 
 async def start_abilities(
@@ -37,6 +44,28 @@ async def start_abilities(
 
     stack.push_async_callback(stop_ringing)
     return Abilities(timers, lists, Actions(tools, ledger, pin=secret("home_pin")))
+
+
+def offered(config: Config, actions: Actions) -> list[Function]:
+    """Return the tools that the configured model may call; none when it is too weak to do so well.
+
+    Weak models call tools when nobody wants that, and write worse answers with a list of tools in their
+    prompt (docs/tools.md has the figures).
+    """
+    wish = config.tools.model
+    if wish == "never" or (wish == "auto" and not _able(config)):
+        return []
+    tools = [tool for name, tool in actions.tools.items() if name not in HIDDEN]
+    return [Function(name=t.name, description=t.description, parameters=schema_of(t)) for t in tools]
+
+
+def _able(config: Config) -> bool:
+    if config.llm.engine == "openai":
+        return True
+    try:
+        return load_catalog().model(config.llm.model).tools
+    except ModelError:  # a file of its own: whoever names it says `always`
+        return False
 
 
 def ring_aloud(stack: AsyncExitStack, voice: Voice, timers: Timers, language: str) -> None:

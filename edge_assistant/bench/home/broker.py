@@ -198,7 +198,8 @@ async def _all_arrived(one: Party, two: Party) -> None:
 
 def measure(setting: Setting) -> Iterator[Result]:
     """Send while the broker dies and comes back."""
-    logging.getLogger("edge_assistant.mqtt").setLevel(logging.CRITICAL)  # that the broker is gone is no news
+    for name in ("edge_assistant.mqtt.connection", "edge_assistant.mqtt.paho"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # that the broker is gone is no news
     folder = Path(tempfile.mkdtemp(prefix="edge-assistant-bench-"))
     try:
         said, sent, seconds = asyncio.run(_storm(setting, folder))
