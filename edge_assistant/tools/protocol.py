@@ -91,10 +91,21 @@ class Ledger(Protocol):
         ...
 
 
+_LIMITS = frozenset(
+    {"pattern", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "default", "title"}
+)
+"""What a tool checks itself: in a grammar lengths become thousands of rules, patterns another dialect."""
+
+
 def schema_of(tool: Tool) -> dict[str, Any]:
-    """Return the JSON schema of a tool's arguments, without references: small models read it better."""
+    """Return the JSON schema of a tool's arguments for a model: no references, no limits."""
     whole = msgspec.json.schema(tool.arguments)
-    schema = dict(whole["$defs"][tool.arguments.__name__])
-    schema.pop("title", None)
+    schema: dict[str, Any] = _plain(whole["$defs"][tool.arguments.__name__])
     schema.pop("description", None)
-    return schema
+    return {**schema, "additionalProperties": False}
+
+
+def _plain(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _plain(value) for key, value in schema.items() if key not in _LIMITS}
+    return [_plain(each) for each in schema] if isinstance(schema, list) else schema

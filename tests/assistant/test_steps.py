@@ -9,13 +9,22 @@ import pytest
 from edge_assistant.assistant.acting import ConsentRung
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.events import ConfirmationAsked, TextDelta, ToolCalled, ToolFinished
+from edge_assistant.assistant.function import call_schema
 from edge_assistant.assistant.ladder import Extensions, Passage
 from edge_assistant.assistant.request import Function
 from edge_assistant.assistant.steps import DATA, GIVEN_UP
 from edge_assistant.config import Config
-from edge_assistant.config.schema import ToolSettings
+from edge_assistant.config.schema import PinSettings, ToolSettings
 from edge_assistant.tools.actions import Actions
+from edge_assistant.tools.announce import AnnounceTool
+from edge_assistant.tools.kit import everyday_tools
+from edge_assistant.tools.library import SearchDocumentsTool
+from edge_assistant.tools.lists import Lists
+from edge_assistant.tools.pins import Pins, pin_tools
 from edge_assistant.tools.protocol import Outcome, schema_of
+from edge_assistant.tools.publish import PublishTool
+from edge_assistant.tools.timers import Timers
+from edge_assistant.wiring.abilities import HIDDEN
 from tests.assistant.conftest import ask, watch
 from tests.tools.conftest import Ledger
 from tests.tools.test_actions import Door
@@ -194,3 +203,17 @@ async def test_a_stopped_answer_calls_nothing(make, model):
     model.reason = "cancelled"
     await watch(await house.assistant.start(ask("t", "Unlock it")))
     assert house.door.runs == []
+
+
+def test_every_tool_can_be_bound_to_its_schema(database):
+    """llama.cpp's grammars know a part of JSON schema only."""
+    from llama_cpp.llama_grammar import json_schema_to_gbnf
+
+    timers, pins = Timers(database), Pins({"pump": PinSettings(number=1)})
+    tools = [
+        *everyday_tools(timers, Lists(database)), *pin_tools(pins), PublishTool(None, {"lamp/set": "free"}),
+        SearchDocumentsTool(None), AnnounceTool(None, None),
+    ]  # fmt: skip
+    functions = [Function(name=t.name, description=t.description, parameters=schema_of(t)) for t in tools]
+    grammar = json_schema_to_gbnf(call_schema([f for f in functions if f.name not in HIDDEN]))
+    assert len(grammar) < 20_000

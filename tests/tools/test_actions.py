@@ -269,5 +269,5 @@ async def test_an_action_that_is_cut_off_is_written_down_as_such(actions, door, 
 
 def test_the_schema_of_arguments_has_no_references(door):
     schema = schema_of(door)
-    assert schema["properties"] == {"door": {"type": "string", "default": "front"}}
+    assert schema["properties"] == {"door": {"type": "string"}}
     assert "$" not in str(schema)
