@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from edge_assistant.assistant.acting import ConsentRung
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.forgetting import Forgetting
-from edge_assistant.assistant.ladder import Extensions
+from edge_assistant.assistant.ladder import Extensions, merged
 from edge_assistant.assistant.request import OWNER
 from edge_assistant.config import Config, Paths, secret
+from edge_assistant.documents.erasing import document_hook
 from edge_assistant.errors import ModelError
 from edge_assistant.frontends.control import ControlSocket
 from edge_assistant.llm.switched import OwnedModel, SwitchedModel
@@ -44,9 +45,11 @@ from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
 from edge_assistant.store.outbox import outbox_hook
 from edge_assistant.tools.erasing import list_hook, timer_hook
+from edge_assistant.wiring.library import looking_up, start_library
 
 if TYPE_CHECKING:
     from edge_assistant.assistant.learning import Learner
+    from edge_assistant.documents.library import Library
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.frontends.web.desk import Tools
     from edge_assistant.memory.embedding import Embedder
@@ -57,6 +60,7 @@ logger = logging.getLogger(__name__)
 
 EMBEDDER = "all-minilm-l6-v2-int8"
 """What the starter models bring for vectors."""
+
 
 T = TypeVar("T")
 
@@ -123,12 +127,18 @@ async def serve(
         index = await _start_index(stack, database, embedder)
         facts = Facts(database, index)
         learner = _learner(stack, config, facts)
-        assistant = Assistant(config, conversations, model, _extensions(config, facts, learner, abilities))
+        library = await start_library(stack, config, database, index)
+        extensions = (
+            _acting(abilities),
+            _remembering(config, facts, learner),
+            looking_up(config, paths, library, model),
+        )
+        assistant = Assistant(config, conversations, model, merged(extensions))
         preferences = _keep_preferences(config, paths, assistant, model, audit)
         if abilities is not None:
             _offer_tools(preferences, assistant, abilities)
         people = People(database)
-        hooks = _erase_hooks(assistant, learner, abilities, people)
+        hooks = _erase_hooks(assistant, learner, abilities, people, library)
         forgetting = Forgetting(database, ring, audit, hooks)
         services = Services(
             preferences,
@@ -140,6 +150,7 @@ async def serve(
             facts=facts,
             forgetting=forgetting,
             audit=audit,
+            library=library,
         )
         voice = None
         if daemon and config.voice.enabled:
@@ -231,7 +242,11 @@ def _learner(stack: AsyncExitStack, config: Config, facts: Facts) -> Learner | N
 
 
 def _erase_hooks(
-    assistant: Assistant, learner: Learner | None, abilities: Abilities | None, people: People
+    assistant: Assistant,
+    learner: Learner | None,
+    abilities: Abilities | None,
+    people: People,
+    library: Library | None,
 ) -> list[EraseHook]:
     """Return how each room forgets. Whoever keeps something about people stands here."""
     return [
@@ -240,23 +255,26 @@ def _erase_hooks(
         timer_hook(abilities.timers if abilities else None),
         list_hook(),
         outbox_hook(),
+        document_hook(library),
         people_hook(people.devices),
         index_hook(),
     ]
 
 
-def _extensions(
-    config: Config, facts: Facts, learner: Learner | None, abilities: Abilities | None
-) -> Extensions:
-    """Return what other rooms add to the assistant."""
-    actions = abilities.actions if abilities else None
-    intents = (ConsentRung(actions),) if actions else ()
+def _acting(abilities: Abilities | None) -> Extensions:
+    """Let what is said be done."""
+    if abilities is None:
+        return Extensions()
+    return Extensions(intents=(ConsentRung(abilities.actions),), actions=abilities.actions)
+
+
+def _remembering(config: Config, facts: Facts, learner: Learner | None) -> Extensions:
+    """Learn from what people say, and recall what fits a question."""
     if learner is None:
-        return Extensions(intents=intents, actions=actions)
+        return Extensions()
     from edge_assistant.assistant.learning import Remembering
 
-    remembering = Remembering(facts, learner, config.memory)
-    return Extensions(intents=intents, actions=actions, sources=(remembering,), listeners=(learner,))
+    return Extensions(sources=(Remembering(facts, learner, config.memory),), listeners=(learner,))
 
 
 def _keep_preferences(

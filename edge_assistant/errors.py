@@ -50,6 +50,10 @@ class StoreError(EdgeError):
     """The encrypted store can't be opened, read or written."""
 
 
+class DocumentError(EdgeError):
+    """A document can't be read, and stays in the library with the reason."""
+
+
 class WorkerError(EdgeError):
     """A child process could not be started or went away."""
 

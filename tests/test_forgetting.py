@@ -31,7 +31,10 @@ from edge_assistant.store.connection import connect
 from edge_assistant.store.database import Database
 from edge_assistant.store.erase import NOT_ABOUT_PEOPLE, Document, Person, Sessions, Topic
 from edge_assistant.store.keys import KeyRing
+from edge_assistant.tools.actions import Actions
+from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.timers import Timers
+from edge_assistant.wiring.abilities import Abilities
 from tests.fakes import ScriptedModel
 
 ANN = Principal("ann", "member")
@@ -54,7 +57,8 @@ class House:
         self.facts = Facts(self.database, self.index)
         self.people, self.timers = People(self.database), Timers(self.database)
         self.audit = AuditLog(self.database)
-        self.hooks = app._erase_hooks(self.assistant, None, self.timers, self.people)
+        abilities = Abilities(self.timers, Lists(self.database), Actions((), self.audit))
+        self.hooks = app._erase_hooks(self.assistant, None, abilities, self.people, None)
         self.forgetting = Forgetting(self.database, self.ring, self.audit, self.hooks)
         query = "INSERT INTO users(id, name, role, created_at) VALUES('ann', 'Ann', 'member', 0)"
         await self.database.write(lambda db: db.execute(query))

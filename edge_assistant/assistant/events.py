@@ -50,6 +50,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str = ""
     """Place within it, such as `page 3`."""
     url: str = ""
+    place: int = 0
+    """Number of the piece within it, from 0, by which it can be read where it stands."""
 
 
 class FunctionCall(msgspec.Struct, frozen=True, kw_only=True):

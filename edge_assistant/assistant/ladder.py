@@ -38,6 +38,10 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     score: float = 0.0
     """How well it fits, from 0 to 1; comparable within one source of context only."""
+    clear: bool = False
+    """Whether its source is sure that it is the answer, not only of help."""
+    place: int = 0
+    """Number of the piece within its source, from 0."""
     trusted: bool = False
     """Whether it is the person's own words. Everything else is data that may try to give orders."""
 
@@ -106,6 +110,17 @@ class Extensions:
     """What can be done, and under which rules; None when nothing can."""
 
 
+def merged(parts: Sequence[Extensions]) -> Extensions:
+    """Return what several rooms add, in their order; at most one of them brings `actions`."""
+    return Extensions(
+        intents=[rung for part in parts for rung in part.intents],
+        sources=[source for part in parts for source in part.sources],
+        extractive=[rung for part in parts for rung in part.extractive],
+        listeners=[listener for part in parts for listener in part.listeners],
+        actions=next((part.actions for part in parts if part.actions is not None), None),
+    )
+
+
 async def first_answer(rungs: Sequence[QuickRung], question: Question) -> QuickAnswer | None:
     """Return the answer of the first rung that has one; a rung that fails has none."""
     for rung in rungs:
@@ -136,7 +151,7 @@ async def tell(listeners: Sequence[TurnListener], request: Request, answer: Turn
 def cited(passages: Sequence[Passage]) -> tuple[Source, ...]:
     """Return the passages as people see them below an answer, numbered from 1."""
     return tuple(
-        Source(n=n, kind=p.kind, source=p.source, title=p.title, where=p.where, url=p.url)
+        Source(n=n, kind=p.kind, source=p.source, title=p.title, where=p.where, url=p.url, place=p.place)
         for n, p in enumerate(passages, start=1)
     )
 

@@ -28,6 +28,7 @@ COMMANDS = (
     ("memory", "edge_assistant.cli.memory", "see, correct, export and forget what it remembers of people"),
     ("say", "edge_assistant.cli.say", "say a text aloud"),
     ("listen", "edge_assistant.cli.listen", "show how loud it is and what is heard"),
+    ("documents", "edge_assistant.cli.documents", "add, list, remove and search documents"),
     ("models", "edge_assistant.cli.models", "list, pull, verify and remove models"),
     ("doctor", "edge_assistant.cli.doctor", "check this device; each failing line says the fix"),
     ("backup", "edge_assistant.cli.backup", "write an encrypted copy of everything it knows to a file"),

@@ -145,8 +145,18 @@ class Memory(Section, frozen=True):
 class Documents(Section, frozen=True):
     """`[documents]`: the library it can look things up in."""
 
-    enabled: bool = False
-    """Not in this version."""
+    enabled: bool = True
+    """Whether there is a library; while it is empty it costs nothing."""
+    top_k: Annotated[int, msgspec.Meta(ge=1, le=20)] = 3
+    """Passages that one question may bring along."""
+    budget_tokens: Annotated[int, msgspec.Meta(ge=50, le=100_000)] = 600
+    """Tokens that they may have together, about."""
+    answer: Literal["auto", "passage", "model"] = "auto"
+    """Who answers when a passage clearly fits: the passage or the model; `auto` by the model's size."""
+    max_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 100
+    """Largest file that is read."""
+    web: bool = True
+    """Whether a web page is fetched when somebody adds its address."""
 
 
 class VoiceSettings(Section, frozen=True):
@@ -296,7 +306,7 @@ class Telemetry(Section, frozen=True):
     """Not in this version."""
 
 
-UNAVAILABLE = ("documents", "home", "cloud", "guard", "fleet", "telemetry")
+UNAVAILABLE = ("home", "cloud", "guard", "fleet", "telemetry")
 """Sections that this version knows by name only."""
 
 

@@ -25,7 +25,7 @@ from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError
-from edge_assistant.frontends import memory_orders
+from edge_assistant.frontends import document_orders, memory_orders
 from edge_assistant.frontends.address import socket_address
 from edge_assistant.frontends.orders import (
     AddToken,
@@ -38,8 +38,10 @@ from edge_assistant.frontends.orders import (
     LinkMade,
     Order,
     Overhear,
+    OwnerOrder,
     Pair,
     PairingMade,
+    PeopleOrder,
     RecoveryCode,
     RecoveryCodeMade,
     Revoke,
@@ -208,10 +210,12 @@ class _Connection:
                 return await self._admit(order)
             case Link() | Status() | Sessions() | Backup() | RecoveryCode():
                 return await self._serve_owner(order)
-            case _:
+            case _ if isinstance(order, memory_orders.MemoryOrder):
                 return await memory_orders.obey(order, self._services)
+            case _:
+                return await document_orders.obey(order, self._services.library)
 
-    async def _serve_owner(self, order: Link | Status | Sessions | Backup | RecoveryCode) -> msgspec.Struct:
+    async def _serve_owner(self, order: OwnerOrder) -> msgspec.Struct:
         match order:
             case Link():
                 return LinkMade(await self._services.link())
@@ -224,7 +228,7 @@ class _Connection:
             case RecoveryCode():
                 return RecoveryCodeMade(await self._services.new_recovery_code())
 
-    async def _admit(self, order: Pair | AddUser | AddToken | Devices | Revoke) -> msgspec.Struct:
+    async def _admit(self, order: PeopleOrder) -> msgspec.Struct:
         match order:
             case Pair(user):
                 return PairingMade(**msgspec.structs.asdict(await self._services.invite(user)))

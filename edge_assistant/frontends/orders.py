@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 
 from edge_assistant.assistant.request import OWNER, Principal
+from edge_assistant.frontends.document_orders import DocumentOrder
 from edge_assistant.frontends.memory_orders import MemoryOrder
 from edge_assistant.frontends.protocol import Id, ProtocolError, check_size
 from edge_assistant.memory.conversation import Session
@@ -86,19 +87,9 @@ class RecoveryCode(msgspec.Struct, frozen=True, tag="recovery_code", tag_field="
     """Make a new recovery code; the old one ends."""
 
 
-Order = (
-    Link
-    | Pair
-    | AddUser
-    | AddToken
-    | Devices
-    | Revoke
-    | Status
-    | Sessions
-    | Backup
-    | RecoveryCode
-    | MemoryOrder
-)
+OwnerOrder = Link | Status | Sessions | Backup | RecoveryCode
+PeopleOrder = Pair | AddUser | AddToken | Devices | Revoke
+Order = OwnerOrder | PeopleOrder | MemoryOrder | DocumentOrder
 VoiceOrder = Say | Overhear
 
 ORDER_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Order | VoiceOrder))

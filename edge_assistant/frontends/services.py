@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from edge_assistant.documents.library import Library
 from edge_assistant.frontends.memory_orders import Memory
 from edge_assistant.memory.conversation import Session
 from edge_assistant.people.person import Device, Role, Scope, User
@@ -15,6 +16,11 @@ from edge_assistant.people.person import Device, Role, Scope, User
 
 class Services(Memory, Protocol):
     """What the daemon does besides answering."""
+
+    @property
+    def library(self) -> Library | None:
+        """Documents; None when `documents.enabled` is off."""
+        ...
 
     def status(self) -> msgspec.Struct:
         """Return how the daemon is, as a struct with `type` `status`."""

@@ -73,19 +73,22 @@ class SearchIndex:
         self._weights = weights or Weights()
         self._on_pending: list[Callable[[], None]] = []
 
-    async def add(self, item: Item, chunks: Sequence[Chunk]) -> int:
-        """Append chunks to an item, made when there is none, and return its number."""
+    async def add(self, item: Item, chunks: Sequence[Chunk], *, later: bool = False) -> int:
+        """Append chunks to an item, made when there is none, and return its number.
+
+        With `later` even a few chunks get their vectors in the background.
+        """
         number, added = await self._database.write(lambda db: rows.append(db, item, chunks))
-        await self.embed_added(added)
+        await self.embed_added(added, later=later)
         return number
 
-    async def replace(self, item: Item, chunks: Sequence[Chunk]) -> int:
+    async def replace(self, item: Item, chunks: Sequence[Chunk], *, later: bool = False) -> int:
         """Let an item have exactly these chunks, in this order, and return its number.
 
         Chunks whose text did not change keep their vectors.
         """
         number, added = await self._database.write(lambda db: rows.replace(db, item, chunks))
-        await self.embed_added(added)
+        await self.embed_added(added, later=later)
         return number
 
     async def remove(self, source: str, ref: str, principal: str = "") -> bool:
@@ -116,9 +119,9 @@ class SearchIndex:
         """Have `wake()` called whenever chunks were added that wait for vectors."""
         self._on_pending.append(wake)
 
-    async def embed_added(self, added: list[tuple[int, str]]) -> None:
+    async def embed_added(self, added: list[tuple[int, str]], *, later: bool = False) -> None:
         """Give a few new chunks their vectors now; whatever is not done is left to the indexer."""
-        if 0 < len(added) <= EMBEDDED_AT_ONCE:
+        if 0 < len(added) <= EMBEDDED_AT_ONCE and not later:
             try:
                 await self.embed_chunks(added, background=False)
             except EdgeError as error:

@@ -13,6 +13,7 @@ import msgspec
 
 from edge_assistant import __version__
 from edge_assistant.assistant.forgetting import Forgetting
+from edge_assistant.documents.library import Library
 from edge_assistant.errors import EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel, ModelStatus
 from edge_assistant.memory.conversation import Session
@@ -102,6 +103,7 @@ class Services:
         facts: Facts,
         forgetting: Forgetting,
         audit: AuditLog,
+        library: Library | None = None,
     ) -> None:
         self.web: Web | None = None
         """Set when the page is served."""
@@ -115,6 +117,8 @@ class Services:
         self.facts = facts
         self.forgetting = forgetting
         self.audit = audit
+        self.library = library
+        """Documents; None when `documents.enabled` is off."""
         self._model = model
         self._started = time.monotonic()
 

@@ -355,6 +355,45 @@ def create_outbox(connection: apsw.Connection) -> None:
     )
 
 
+def create_documents(connection: apsw.Connection) -> None:
+    """12: the library. Its text lies in the search index; here is what each document is and how it fares.
+
+    `principal` is empty when the household shares it. The bytes of an upload stay until they are read.
+    """
+    connection.execute(
+        """
+        CREATE TABLE documents(
+            id TEXT NOT NULL UNIQUE,
+            principal TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            name TEXT NOT NULL,
+            title TEXT NOT NULL DEFAULT '',
+            kind TEXT NOT NULL DEFAULT '',
+            state TEXT NOT NULL,
+            code TEXT NOT NULL DEFAULT '',
+            message TEXT NOT NULL DEFAULT '',
+            watched INTEGER NOT NULL DEFAULT 0,
+            stamp TEXT NOT NULL DEFAULT '',
+            pages INTEGER NOT NULL DEFAULT 0,
+            chunks INTEGER NOT NULL DEFAULT 0,
+            bytes INTEGER NOT NULL DEFAULT 0,
+            written_at REAL NOT NULL DEFAULT 0,
+            added_at REAL NOT NULL,
+            changed_at REAL NOT NULL,
+            UNIQUE(principal, origin)
+        ) STRICT;
+        CREATE INDEX documents_waiting ON documents(watched, changed_at) WHERE state = 'waiting';
+        CREATE INDEX documents_watched ON documents(origin, stamp) WHERE watched;
+        CREATE TABLE document_bytes(
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            document TEXT NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+            data BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX document_bytes_by_document ON document_bytes(document);
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -367,6 +406,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     create_facts,
     create_audit,
     create_outbox,
+    create_documents,
 )
 
 

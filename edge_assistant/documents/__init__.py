@@ -1,0 +1,1 @@
+"""The library: papers, notes and pages that people give the assistant to look things up in."""
