@@ -63,8 +63,7 @@ check: $(TEST_STAMP) ## lint, format, types, import contract
 	$(BIN)/python -m pip check
 
 bench: setup $(TEST_STAMP) ## every benchmark; takes minutes, leave the machine alone meanwhile
-	$(BIN)/edge-assistant bench llm
-	$(BIN)/edge-assistant bench chat
+	$(BIN)/edge-assistant bench all
 
 pictures: setup $(TEST_STAMP) ## the pictures of the page in docs/images, taken anew by the tests that tell its story
 	EDGE_ASSISTANT_PICTURES=docs/images $(BIN)/python -m pytest -q tests/e2e/test_phone.py tests/e2e/test_page_settings.py \

@@ -16,11 +16,14 @@ from edge_assistant.config import load_config, load_paths
 MARKS = {True: "holds ", False: "MISSED", None: "-     "}
 
 
+ALL = "all"
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     names = "; ".join(f"{name}: {line}" for name, (_, line) in BENCHES.items())
-    parser.add_argument("name", choices=BENCHES, metavar="NAME", help=names)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("name", choices=(*BENCHES, ALL), metavar="NAME", help=f"{names}; {ALL}: one by one")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a bench")
     parser.add_argument("--quick", action="store_true", help="every line at reduced size, within a minute")
 
 
@@ -33,14 +36,21 @@ def run(args: argparse.Namespace) -> int:
         quick=args.quick,
         say=_say if sys.stderr.isatty() else lambda _: None,
     )
+    names = BENCHES if args.name == ALL else [args.name]
+    hold = [_run(name, setting, json=args.json) for name in names]
+    return 0 if all(hold) else 1
+
+
+def _run(name: str, setting: Setting, *, json: bool) -> bool:
+    """Run one bench, print it as it goes, and tell whether no goal is missed."""
     found = []
-    for result in results(find_bench(args.name), setting):
+    for result in results(find_bench(name), setting):
         found.append(result)
-        if not args.json:
+        if not json:
             _print(result)
-    whole = report(args.name, tuple(found))
-    print(msgspec.json.encode(whole).decode() if args.json else f"{whole.date}  {whole.machine}")
-    return 0 if whole.holds else 1
+    whole = report(name, tuple(found))
+    print(msgspec.json.encode(whole).decode() if json else f"{whole.date}  {whole.machine}", flush=True)
+    return whole.holds
 
 
 def _say(line: str) -> None:
