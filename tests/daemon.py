@@ -202,7 +202,7 @@ class Client:
         return messages
 
 
-def run_cli(*words: str, stdin: str = "", environ: dict[str, str] | None = None) -> Any:
+def run_cli(*words: str, stdin: str = "", environ: dict[str, str] | None = None, timeout: float = 120) -> Any:
     """Run `edge-assistant` and return how it went, with stdout and stderr as text."""
     return subprocess.run(
         (sys.executable, "-m", "edge_assistant", *words),
@@ -210,6 +210,6 @@ def run_cli(*words: str, stdin: str = "", environ: dict[str, str] | None = None)
         env=environ or dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
