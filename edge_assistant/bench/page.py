@@ -17,7 +17,7 @@ from edge_assistant.bench.device import Device
 from edge_assistant.errors import EdgeError
 
 ANSWER_SECONDS = 120.0
-"""How long a measurement waits for the next event of an answer."""
+"""How long a measurement waits for an answer."""
 
 
 class Heard(msgspec.Struct):
@@ -91,11 +91,12 @@ class Page:
         }
         self.heard = heard = Heard(asked_at=time.monotonic())
         await self._socket.send_str(msgspec.json.encode(message).decode())
-        while not heard.last:
-            self._take(heard, await self._receive())
-            if brief and heard.arrivals and not heard.last:
-                await self.stop()
-                brief = False
+        async with asyncio.timeout(ANSWER_SECONDS):  # one for all frames: each would cost time
+            while not heard.last:
+                self._take(heard, await self._receive())
+                if brief and heard.arrivals and not heard.last:
+                    await self.stop()
+                    brief = False
         self.writing.clear()
         if heard.last["type"] != "turn.finished":
             raise EdgeError("BENCH_FAILED", f"an answer failed: {heard.last['code']}")
@@ -114,7 +115,7 @@ class Page:
             heard.last = event
 
     async def _receive(self) -> dict[str, Any]:
-        frame = await self._socket.receive(timeout=ANSWER_SECONDS)
+        frame = await self._socket.receive()
         if frame.type is not aiohttp.WSMsgType.TEXT:
             raise EdgeError("BENCH_FAILED", "the daemon closed the WebSocket")
         event: dict[str, Any] = msgspec.json.decode(frame.data)
