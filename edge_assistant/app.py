@@ -138,7 +138,7 @@ async def serve(
         if abilities is not None:
             _offer_tools(preferences, assistant, abilities)
         people = People(database)
-        hooks = _erase_hooks(assistant, learner, abilities, people, library)
+        hooks = erase_hooks(assistant, learner, abilities, people, library)
         forgetting = Forgetting(database, ring, audit, hooks)
         services = Services(
             preferences,
@@ -241,7 +241,7 @@ def _learner(stack: AsyncExitStack, config: Config, facts: Facts) -> Learner | N
     return learner
 
 
-def _erase_hooks(
+def erase_hooks(
     assistant: Assistant,
     learner: Learner | None,
     abilities: Abilities | None,

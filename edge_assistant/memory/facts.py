@@ -27,7 +27,7 @@ from edge_assistant.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-CONSIDERED = 30
+CONSIDERED = 100
 """Facts that a search proposes, of which the best are told."""
 
 EMBEDDER_SECONDS = 3.0

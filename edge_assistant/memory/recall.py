@@ -17,19 +17,23 @@ from edge_assistant.memory.statement import alias_of
 WORD_SHARE = 0.25
 """How much all words of a question in common are worth, next to a cosine of 1."""
 
-BAR = 0.46
-BAR_PERSONAL = 0.36
+BAR = 0.64
+BAR_PERSONAL = 0.3
 BAR_WORDS = 0.5
 """Score that a fact needs: for any question, for one about the asker, and without vectors, where the
 score is the share of words in common. Chosen on questions other than those of `bench retrieval`."""
 
-NEAR_BEST = 0.6
+NEAR_BEST = 0.5
 """A fact below this share of the best one's score is left out: it would only distract a small model."""
 
 CHARACTERS_PER_TOKEN = 3.5
 """Of English; a bound rather than a mean, as the daemon has no tokeniser."""
 
 _PERSONAL = re.compile(r"\b(?:i|i'm|i've|i'd|me|my|mine|myself|our|ours|us|we)\b", re.IGNORECASE)
+_ORDER = re.compile(
+    r"\b(?:tell|give|show|read|play|sing|write|explain|help|let|wake|remind) (?:me|us)\b", re.IGNORECASE
+)
+"""Says who is to be served, not whom it is about."""
 _ASKING = frozenset(
     re.findall(
         r"\w+",
@@ -44,7 +48,7 @@ _SHORT = 4
 
 def is_personal(question: str) -> bool:
     """Return whether a question is about whoever asks it."""
-    return bool(_PERSONAL.search(question.replace("’", "'")))
+    return bool(_PERSONAL.search(_ORDER.sub(" ", question.replace("’", "'"))))
 
 
 def stems(text: str) -> frozenset[str]:

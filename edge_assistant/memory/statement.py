@@ -103,7 +103,9 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"^(?:my|our) {_THING} (?:works|is working) (?:now )?(?:as|at|for) {_VALUE}$", "{thing} work"),
         (rf"^(?:my|our) {_THING} (?:is|are|was|has changed to) (?:now )?{_VALUE}$", "{thing}"),
         (r"^(?:my|our) (?P<thing>\w[\w' -]{1,30}?) (?:has|have|likes?|loves?|hates?|needs?|wants?|plays?|drives?|"
-         r"speaks?|studies|study|goes|starts?|opens?|closes?|comes?|takes?|keeps?|belongs?|sleeps?|eats?|drinks?)"
+         r"speaks?|studies|study|goes|starts?|opens?|closes?|comes?|takes?|keeps?|belongs?|sleeps?|eats?|drinks?|"
+         r"owns?|runs?|hurts?|aches?|collects?|knows?|teaches|teach|reads?|sings?|makes?|sells?|cooks?|grows?|"
+         r"wears?|uses?|visits?|costs?|expires?|ends?|begins?|stands?|hangs?|lies|stays?|sits?|broke|died|married|moved|bought|met)"
          r" .{2,200}$", ""),
         (r"^i(?:'m| am) (?:allergic|vegetarian|vegan|diabetic|left-handed|right-handed|colou?r-?blind|married|single|"
          r"divorced|engaged|retired|afraid|scared|learning|training|studying|from|born|a|an|the|into|on a|[\d.]+)\b.*$",
@@ -112,7 +114,11 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^i (?:really |always |never |usually |often |mostly |don't |do not |can't |cannot |no longer )*"
          r"(?:like|love|enjoy|hate|dislike|prefer|adore|avoid|eat|drink|take|need|own|drive|play|speak|collect|study|"
          r"use|have|keep|grow|sing|swim|run|cook|bake|read|watch|wear|go|get up|wake up|sleep|stand|smoke|cycle|"
-         r"commute|train|teach|volunteer|follow|support|believe|want|plan|hope)\b.{2,200}$", ""),
+         r"commute|train|teach|volunteer|follow|support|believe|want|plan|hope|pay|answer|rent|earn|weigh|visit|"
+         r"studied|learnt|learned|grew|lost|saw|met|bought|sold|married|moved|visited|worked|lived|played|broke)"
+         r"\b.{2,200}$", ""),
+        (r"^i (?:can't|cannot|don't|do not|never|always|usually|often) "
+         r"(?!know|think|understand|remember|see|hear|find|get|mean|care|feel|believe|say|mind|agree)\w+\b.{0,200}$", ""),
         (r"^i(?:'ve| have) (?:got |had |been |lived |worked |known |a |an |two |three |\d)\b.{2,200}$", ""),
         (r"^we (?:have|own|live|keep|use|need|like|always|never|usually|got|eat|celebrate|go)\b.{2,200}$", ""),
     )

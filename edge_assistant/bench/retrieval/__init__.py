@@ -1,1 +1,5 @@
-"""`bench retrieval`: how fast and how well stored text is found, remembered, corrected, forgotten."""
+"""`bench retrieval`: what is found, how fast, what is remembered of people, and what is forgotten."""
+
+from edge_assistant.bench.retrieval import forget, memories
+
+MEASUREMENTS = (*memories.MEASUREMENTS, *forget.MEASUREMENTS)

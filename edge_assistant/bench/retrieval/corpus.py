@@ -40,17 +40,17 @@ class Corpus:
 
 def load_corpus(setting: Setting, size: int) -> Corpus:
     """Return `size` paragraphs with real vectors, embedded now unless they lie in the cache."""
+    path = Path.home() / ".cache" / "edge-assistant" / "bench" / f"{EMBEDDER}-{size}.npz"
+    if path.exists():
+        kept = np.load(path)
+        return Corpus(kept["texts"].tolist(), kept["vectors"])
     texts = paragraphs(size)
     if len(texts) < size:
         raise CannotMeasureError(f"only {len(texts)} paragraphs of documentation are installed here")
-    digest = hashlib.sha256("\0".join([EMBEDDER, *texts]).encode()).hexdigest()[:16]
-    path = _cache_folder() / f"retrieval-{digest}.npy"
-    if path.exists():
-        return Corpus(texts, np.load(path))
     vectors = asyncio.run(_embed(setting, texts))
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npy")
-    np.save(part, vectors)
+    part = path.with_suffix(".part.npz")
+    np.savez(part, texts=np.array(texts), vectors=vectors)
     part.replace(path)
     return Corpus(texts, vectors)
 
@@ -129,7 +129,3 @@ async def _embed(setting: Setting, texts: list[str]) -> Vectors:
     finally:
         await embedder.stop()
     return np.frombuffer(b"".join(packed), dtype="<f4").reshape(len(texts), -1)
-
-
-def _cache_folder() -> Path:
-    return Path.home() / ".cache" / "edge-assistant" / "bench"
