@@ -419,6 +419,7 @@ async def _start_web(
         tools=tools,
         embedder=embedder,
         facts=services.facts,
+        library=services.library,
         forgetter=services.forgetting,
         audit=services.audit,
         voice=voice,

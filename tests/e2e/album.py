@@ -21,7 +21,7 @@ class Album:
         """Take pictures of what is on the screen, in light and dark, without a blinking cursor."""
         for scheme in SCHEMES:
             chat.page.emulate_media(color_scheme=scheme)
-            assert chat.page.locator("html").get_attribute("data-theme") == scheme
+            chat.page.locator(f"html[data-theme={scheme}]").wait_for()
             path = self.folder / f"{name}-{scheme}.png"
             chat.page.screenshot(path=path, animations="disabled", caret="hide")
             assert path.stat().st_size > 5_000, "the page is not blank"

@@ -145,7 +145,7 @@ def test_every_panel_has_names_contrast_and_room(
         chat.page.locator("#open-drawer").click()
     chat.page.locator("#settings").click()
     dialog = chat.page.locator("dialog.panels")
-    for panel in ("page", "assistant", "model", "status", "turns"):
+    for panel in ("page", "assistant", "model", "documents", "status", "turns"):
         dialog.locator(f"[data-panel={panel}]").click()
         chat.wait_until(lambda: dialog.get_by_text("Einen Moment …").count() == 0)
         assert chat.page.evaluate(AUDIT) == [], panel

@@ -44,6 +44,8 @@ STATUSES = {
     "WEB_TOO_SLOW": 408,
     "WEB_NOT_JSON": 415,
     "STORE_FULL": 507,
+    "DOCUMENT_TOO_LARGE": 413,
+    "DOCUMENTS_FULL": 409,
 }
 
 

@@ -12,11 +12,13 @@ from typing import Protocol
 from aiohttp import web
 
 from edge_assistant.config.schema import WebSettings
+from edge_assistant.documents.library import Library
 from edge_assistant.errors import ConfigError
 from edge_assistant.frontends.web.abilities import AbilityPages
 from edge_assistant.frontends.web.access import Rule, rule_of
 from edge_assistant.frontends.web.auth import Doorkeeper
 from edge_assistant.frontends.web.desk import Desk, Tools
+from edge_assistant.frontends.web.documents import DocumentPages
 from edge_assistant.frontends.web.entrance import Entrance
 from edge_assistant.frontends.web.history import History
 from edge_assistant.frontends.web.household import Household
@@ -64,6 +66,7 @@ class WebServer:
         lan: Lan | None = None,
         embedder: Embedder | None = None,
         facts: Facts | None = None,
+        library: Library | None = None,
         forgetter: Forgetter,
         audit: AuditLog,
         voice: Voice | None = None,
@@ -96,6 +99,8 @@ class WebServer:
         )
         if facts is not None:
             self._parts += (MemoryPages(facts, conversations, audit),)
+        if library is not None:
+            self._parts += (DocumentPages(library, audit),)
         if abilities is not None:
             self._parts += (AbilityPages(abilities),)
         self._entrance = Entrance(limits.connections)

@@ -19,6 +19,8 @@ from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.catalog.pulls import Pulls
 from edge_assistant.config import Config
 from edge_assistant.config.schema import WebSettings
+from edge_assistant.documents.erasing import document_hook
+from edge_assistant.documents.library import Library
 from edge_assistant.frontends.web.addresses import Names
 from edge_assistant.frontends.web.desk import Tools
 from edge_assistant.frontends.web.lan import Lan
@@ -216,6 +218,7 @@ async def serve(
         hooks = (
             conversation_hook(getattr(answers, "forgetting", None)),
             fact_hook(),
+            document_hook(None),
             people_hook(people.devices),
             index_hook(),
         )
@@ -233,6 +236,7 @@ async def serve(
             tools=tools,
             embedder=embedder,
             facts=Facts(database, SearchIndex(database, NoEmbedder("m"))),
+            library=Library(database, SearchIndex(database, NoEmbedder("m")), max_bytes=2 << 20),
             forgetter=Forgetting(database, KeyRing(tmp_path / "state"), audit, hooks),
             audit=audit,
             voice=voice,

@@ -69,6 +69,9 @@ class App {
     byId("status").addEventListener("click", () => this.openSettings("status"));
     byId("export").append(icon(ICONS.save));
     byId("log").addEventListener("click", (event) => this.copyFrom(event));
+    byId("log").addEventListener("click", (event) => this.openCited(event));
+    addEventListener("dragover", (event) => event.preventDefault()); // else the browser leaves the page for the file
+    addEventListener("drop", (event) => this.dropped(event));
     document.addEventListener("keydown", (event) => this.pressed(event));
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
     addEventListener("popstate", () => this.open(sessionInAddress()));
@@ -82,11 +85,27 @@ class App {
     await openHousehold();
   }
 
-  async openSettings(panel = "") {
+  async openCited({ target }) {
+    const cite = target.closest(".cite");
+    if (!cite) return;
+    const { openPassage } = await import("./passage.js");
+    await openPassage(cite.dataset.document, Number(cite.dataset.place));
+  }
+
+  /** Files that are dropped anywhere go into the library. */
+  dropped(event) {
+    event.preventDefault();
+    const { files } = event.dataTransfer;
+    const mayTake = files.length && this.features.includes("documents") && !document.querySelector("dialog[open]");
+    if (mayTake) this.openSettings("documents", files);
+  }
+
+  async openSettings(panel = "", files = null) {
     await loadStyle("/static/panels.css");
     const { openSettings } = await import("./settings.js");
     await openSettings(panel, {
       features: this.features,
+      files,
       changed: () => this.status.check(),
       openSession: (id) => this.go(id),
       openHousehold: () => this.openHousehold(),

@@ -84,9 +84,13 @@ function sourceList(sources) {
   return el("details", { class: "sources", open: sources.length <= FEW_SOURCES }, el("summary", {}, t("sources", sources.length)), el("ol", {}, ...items));
 }
 
-function sourceLink({ kind, title, where, url }) {
+/** A web page opens there; a passage of another document opens where it stands (`.cite`, heard by the app). */
+function sourceLink({ kind, source, title, where, url, place }) {
   const words = [title || t(kind === "memory" ? "sourceMemory" : "sourceDocument"), where].filter(Boolean).join(", ");
   const href = safeUrl(url ?? "");
+  if (!href && kind === "document" && source) {
+    return el("button", { type: "button", class: "cite", "data-document": source, "data-place": place ?? 0, dir: "auto" }, words);
+  }
   return href ? el("a", { href, target: "_blank", rel: "noopener noreferrer" }, words) : el("span", { dir: "auto" }, words);
 }
 

@@ -11,6 +11,14 @@ export const PANELS = [
   { id: "page", title: ["This page", "Diese Seite"], role: "guest", load: () => import("./panel-page.js") },
   { id: "assistant", title: ["Assistant", "Assistent"], role: "owner", load: () => import("./panel-assistant.js") },
   { id: "model", title: ["Model", "Modell"], role: "owner", load: () => import("./panel-model.js") },
+  {
+    id: "documents",
+    title: ["Documents", "Dokumente"],
+    role: "member",
+    needs: "documents",
+    icon: "M6 3h9l4 4v14H6zM15 3v5h5",
+    load: () => import("./panel-documents.js"),
+  },
   { id: "status", title: ["Status", "Zustand"], role: "guest", load: () => import("./panel-status.js") },
   { id: "turns", title: ["Last answers", "Letzte Antworten"], role: "guest", load: () => import("./panel-turns.js") },
 ];

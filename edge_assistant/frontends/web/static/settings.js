@@ -6,9 +6,9 @@ import { panelsFor, titleOf } from "./panels.js";
 import { say } from "./panel-text.js";
 
 /**
- * Opens the dialog at `panel`. `hooks` are `features`, what is on on this device, `changed()` when something of the
- * device changed, `openSession(id)`, `openHousehold()`, and `line()`, the place in the queue of the answer that is
- * awaited, else null.
+ * Opens the dialog at `panel`. `hooks` are `features`, what is on on this device, `files` that were dropped,
+ * `changed()` when something of the device changed, `openSession(id)`, `openHousehold()`, and `line()`, the place in
+ * the queue of the answer that is awaited, else null.
  */
 export async function openSettings(panel, hooks) {
   const me = await api.me().catch(() => null);
