@@ -157,6 +157,8 @@ class Documents(Section, frozen=True):
     """Largest file that is read."""
     web: bool = True
     """Whether a web page is fetched when somebody adds its address."""
+    folder: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """A watched folder, shared with the household; empty watches none."""
 
 
 class VoiceSettings(Section, frozen=True):

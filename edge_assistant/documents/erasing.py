@@ -22,8 +22,8 @@ def document_hook(library: Library | None) -> EraseHook:
             yield
             return
         going = await library.chosen(lambda db: erased_documents(db, subject))
-        yield
         library.let_go(going)
+        yield
 
     return EraseHook("documents", ("documents", "document_bytes"), erase_documents, live)
 

@@ -159,14 +159,15 @@ class Library:
     async def remove(self, document_id: str, reader: Reader) -> Document:
         """Erase a document with everything that was made of it; raises DOCUMENT_NOT_FOUND."""
         document = await self.get(document_id, reader)
+        self.let_go([document.id])  # first: its reader must not put anything into the index afterwards
         await self._database.write(lambda db: rows.remove(db, document.id))
-        self.let_go([document.id])
         return document
 
     async def remove_gone(self, origins: Iterable[str]) -> int:
         """Erase watched documents whose files are gone; return how many."""
-        gone = list(origins)
-        return await self._database.write(lambda db: rows.remove_watched(db, gone))
+        gone = await self.chosen(lambda db: rows.watched_at(db, list(origins)))
+        self.let_go(gone)
+        return await self._database.write(lambda db: sum(rows.remove(db, each) for each in gone))
 
     async def files(self, principal: str) -> dict[str, tuple[str, bool]]:
         """Return stamp and whether it is watched of every file of a person, by its origin."""

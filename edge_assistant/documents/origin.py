@@ -22,6 +22,11 @@ def stamp_of(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
 
 
+def origin_of(path: Path) -> str:
+    """Return what names a file of this device in the library."""
+    return f"file:{storable(os.fsencode(path).decode('utf-8', 'replace'))}"
+
+
 def from_file(path: Path, principal: str, watched: bool) -> Document | DocumentError:
     """Return a document for a file of this device, or why there is none."""
     try:
@@ -32,7 +37,7 @@ def from_file(path: Path, principal: str, watched: bool) -> Document | DocumentE
         return DocumentError("DOCUMENT_UNREADABLE", f"{path} is a folder: name the files in it")
     return new_document(
         principal,
-        f"file:{storable(os.fsencode(path).decode('utf-8', 'replace'))}",
+        origin_of(path),
         name=path.name,
         stamp=stamp_of(status),
         size=status.st_size,

@@ -108,13 +108,10 @@ def remove(db: apsw.Connection, document_id: str) -> bool:
     return True
 
 
-def remove_watched(db: apsw.Connection, origins: Iterable[str]) -> int:
-    """Delete watched documents whose files are gone."""
-    number = 0
-    for origin in origins:
-        found = _one(db.execute(f"{_SELECT} WHERE watched AND origin = ?", (origin,)))
-        number += found is not None and remove(db, found.id)
-    return number
+def watched_at(db: apsw.Connection, origins: Iterable[str]) -> list[str]:
+    """Return the ids of watched documents that are from these files."""
+    query = f"{_SELECT} WHERE watched AND origin = ?"
+    return [each.id for origin in origins for each in _all(db.execute(query, (origin,)))]
 
 
 def own(db: apsw.Connection, principal: str) -> list[Document]:

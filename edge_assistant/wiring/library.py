@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_assistant.assistant.ladder import Extensions
@@ -37,6 +38,12 @@ async def start_library(
     ingest = Ingest(library, database, index, FileReaders(FilesSettings(file_bytes=most)), fetcher)
     stack.push_async_callback(ingest.stop)
     await ingest.start()
+    if config.documents.folder:
+        from edge_assistant.documents.watch import Watcher
+
+        watcher = Watcher(library, Path(config.documents.folder))
+        stack.push_async_callback(watcher.stop)
+        watcher.start()
     return library
 
 
