@@ -19,6 +19,8 @@ ENGINE := $(shell grep '^llama-cpp-python==' constraints.txt)
 ENGINE_NAME := $(subst ==,-,$(ENGINE))
 ENGINE_STAMP := $(STAMPS)/$(if $(CUDA),cuda,cpu)-$(ENGINE_NAME)
 RUN_STAMP := $(STAMPS)/run-$(KEY)$(if $(VOICE),-voice)
+BUNDLE ?= dist/bundle
+BUNDLE_MODELS ?= smollm2-135m-instruct-q4_1 all-minilm-l6-v2-int8
 TEST_STAMP := $(STAMPS)/test-$(KEY)
 
 # As many compilers at once as there are cores and gigabytes: a small Pi must not run out of memory.
@@ -30,7 +32,7 @@ ifdef CUDA
 export EDGE_ASSISTANT__LLM__GPU_LAYERS ?= -1
 endif
 
-.PHONY: help setup models run test check bench pictures clean
+.PHONY: help setup models run test check bench bundle pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +66,17 @@ check: $(TEST_STAMP) ## lint, format, types, import contract
 
 bench: setup $(TEST_STAMP) ## every benchmark; takes minutes, leave the machine alone meanwhile
 	$(BIN)/edge-assistant bench all
+
+bundle: setup ## everything that install.sh needs without a network, in dist/bundle
+	rm -rf $(BUNDLE)
+	mkdir -p $(BUNDLE)/models
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check -c constraints.txt -w $(BUNDLE)/wheels \
+		'.$(if $(VOICE),[voice])'
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check -c constraints.txt -w $(BUNDLE)/wheels \
+		--no-deps systemd-python || echo 'without systemd-python: needs libsystemd-dev and pkg-config'
+	folder=$$($(BIN)/python -c 'from edge_assistant.config import load_paths; print(load_paths().models)'); \
+		for model in $(BUNDLE_MODELS); do cp -r "$$folder/$$model" $(BUNDLE)/models/ || exit 1; done
+	cp -r systemd docs constraints.txt provisioning/install.sh $(BUNDLE)/
 
 pictures: setup $(TEST_STAMP) ## the pictures of the page in docs/images, taken anew by the tests that tell its story
 	EDGE_ASSISTANT_PICTURES=docs/images $(BIN)/python -m pytest -q tests/e2e/test_phone.py tests/e2e/test_page_settings.py \

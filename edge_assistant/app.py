@@ -12,7 +12,8 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,9 +34,9 @@ from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.erasing import conversation_hook, fact_hook, index_hook
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.search import SearchIndex
-from edge_assistant.ops.preferences import Preferences
+from edge_assistant.ops.preferences import Preferences, differences
 from edge_assistant.ops.services import Services, Web
-from edge_assistant.ops.systemd import Notifier
+from edge_assistant.ops.systemd import Notifier, activated_socket
 from edge_assistant.people.erasing import people_hook
 from edge_assistant.people.people import People
 from edge_assistant.store.audit import AuditLog
@@ -46,6 +47,8 @@ from edge_assistant.store.lock import StateLock
 from edge_assistant.store.outbox import outbox_hook
 from edge_assistant.tools.erasing import list_hook, timer_hook
 from edge_assistant.wiring.library import looking_up, start_library
+from edge_assistant.wiring.service import reload_when_asked, status_line
+from edge_assistant.workers.supervisor import attended
 
 if TYPE_CHECKING:
     from edge_assistant.assistant.learning import Learner
@@ -87,6 +90,9 @@ class Shutdown:
     again: bool = False
     """Whether the daemon shall start anew afterwards."""
 
+    reload: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the configuration shall be read again."""
+
     def restart(self) -> None:
         """End in order, and start anew."""
         self.again = True
@@ -97,22 +103,33 @@ class Shutdown:
         (self.hurry if self.wanted.is_set() else self.wanted).set()
 
 
-async def run(config: Config, paths: Paths, greeter: Greeter) -> bool:
-    """Run the daemon until SIGTERM or SIGINT; return whether somebody wants it to start anew."""
+async def run(config: Config, paths: Paths, greeter: Greeter, read_again: Callable[[], Config]) -> bool:
+    """Run the daemon until SIGTERM or SIGINT; return whether somebody wants it to start anew.
+
+    SIGHUP carries out what `read_again` returns.
+    """
     shutdown = Shutdown()
     with _signals(shutdown):
-        await serve(config, paths, greeter, shutdown, Notifier(), daemon=True)
+        await serve(config, paths, greeter, shutdown, Notifier(), daemon=True, read_again=read_again)
     return shutdown.again
 
 
 async def serve(
-    config: Config, paths: Paths, greeter: Greeter, shutdown: Shutdown, notifier: Notifier, *, daemon: bool
+    config: Config,
+    paths: Paths,
+    greeter: Greeter,
+    shutdown: Shutdown,
+    notifier: Notifier,
+    *,
+    daemon: bool,
+    read_again: Callable[[], Config] | None = None,
 ) -> None:
     """Start everything, say so, wait for `shutdown`, end everything.
 
     Without `daemon` only what one command needs: no page, no broker.
     """
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_task(notifier.extend_start(), "start-up"))
         stack.enter_context(StateLock(paths.lock))
         _make_private(paths.state)
         ring = KeyRing(paths.state)
@@ -177,18 +194,35 @@ async def serve(
                 stack, broker, assistant, database, preferences=preferences, voice=voice,
                 timers=abilities.timers if abilities else None, models=paths.models, restart=shutdown.restart,
             )  # fmt: skip
-        await stack.enter_async_context(_task(notifier.feed_watchdog(), "watchdog"))
         # Turns end before the sockets close, so that those who watch see how.
         stack.push_async_callback(assistant.close)
         gc.collect()
         gc.freeze()  # what start-up made stays: full collections need not look at it again
-        notifier.ready(f"serving at {services.url}" if services.url else "serving the control socket")
+        notifier.ready(status_line(services))
+        await _tell_systemd(stack, notifier, services, shutdown, read_again)
         logger.info("ready: process %d", os.getpid())
         await greeter.started(services)
         await shutdown.wanted.wait()
         logger.info("stopping")
         notifier.stopping()
     logger.info("stopped")
+
+
+async def _tell_systemd(
+    stack: AsyncExitStack,
+    notifier: Notifier,
+    services: Services,
+    shutdown: Shutdown,
+    read_again: Callable[[], Config] | None,
+) -> None:
+    """Feed the watchdog, keep the line of status true, read the configuration again when asked to."""
+    feeding = notifier.feed_watchdog(lambda: attended(time.monotonic()))
+    await stack.enter_async_context(_task(feeding, "watchdog"))
+    telling = notifier.tell_status(lambda: status_line(services))
+    await stack.enter_async_context(_task(telling, "status"))
+    if read_again is not None:
+        reloading = reload_when_asked(shutdown.reload, read_again, services, notifier)
+        await stack.enter_async_context(_task(reloading, "reload"))
 
 
 def _make_private(folder: Path) -> None:
@@ -285,7 +319,7 @@ def _keep_preferences(
 
     async def carry_out(old: Config, new: Config) -> None:
         assistant.configure(new)
-        await audit.record("configuration", OWNER.id, _changed(old, new))
+        await audit.record("configuration", OWNER.id, dict.fromkeys(differences(old, new), True))
         if new.llm != old.llm:
             model.begin_switch(build_model(new, paths))
 
@@ -302,16 +336,6 @@ def _offer_tools(preferences: Preferences, assistant: Assistant, abilities: Abil
 
     preferences.on_change(carry_out)
     assistant.offer(offered(preferences.config, abilities.actions))
-
-
-def _changed(old: Config, new: Config) -> dict[str, bool]:
-    """Return the keys that have other values now, without the values."""
-    return {
-        f"{section}.{key}": True
-        for section in new.__struct_fields__
-        for key in getattr(new, section).__struct_fields__
-        if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
-    }
 
 
 async def _start_voice(stack: AsyncExitStack, config: Config, paths: Paths, assistant: Assistant) -> Voice:
@@ -424,6 +448,7 @@ async def _start_web(
         audit=services.audit,
         voice=voice,
         abilities=abilities,
+        listening=activated_socket(),
     )
     await server.start()
     stack.push_async_callback(server.stop)
@@ -488,8 +513,9 @@ def _signals(shutdown: Shutdown) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, shutdown.ask)
+    loop.add_signal_handler(signal.SIGHUP, shutdown.reload.set)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)

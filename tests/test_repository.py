@@ -25,6 +25,15 @@ NO_CODES = {
     *("CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
     *(
         "JOURNAL_STREAM",
+        *(
+            "LISTEN_PID",
+            "LISTEN_FDS",
+            "CODE_FILE",
+            "CODE_LINE",
+            "CODE_FUNC",
+            "MESSAGE_ID",
+            "SYSLOG_IDENTIFIER",
+        ),
         "SC_PAGE_SIZE",
         "GGML_NO_BACKTRACE",
         "DEFAULT_PERSONA",

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     faulthandler.enable()
     set_up_logging(debug=args.debug)
     config, paths = load_config(args.config), load_paths()
-    if asyncio.run(run_daemon(config, paths, Terminal())):
+    if asyncio.run(run_daemon(config, paths, Terminal(), lambda: load_config(args.config))):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves, as we were started
     return 0
 

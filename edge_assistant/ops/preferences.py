@@ -16,6 +16,12 @@ from edge_assistant.store.files import write_private
 
 logger = logging.getLogger(__name__)
 
+_LIVE = ("assistant", "personas", "llm")
+"""Sections that take effect while the assistant runs."""
+
+_LIVE_VOICE = ("volume", "wake_threshold", "quiet")
+"""Keys of `voice` that do."""
+
 Apply = Callable[[Config, Config], Awaitable[None]]
 """Carries out a new configuration; gets the one before and the new one."""
 
@@ -70,6 +76,23 @@ class Preferences:
                 for apply in self._appliers:
                     await apply(before, config)
 
+    async def reload(self, config: Config) -> list[str]:
+        """Carry out what changed in the files, as far as it can be done now; return the keys that wait.
+
+        Those take effect when the assistant is started again.
+        """
+        async with self._lock:
+            before = self.config
+            voice = msgspec.structs.replace(
+                before.voice, **{name: getattr(config.voice, name) for name in _LIVE_VOICE}
+            )
+            now = msgspec.structs.replace(before, voice=voice, **{n: getattr(config, n) for n in _LIVE})
+            if now != before:
+                self.config = now
+                for apply in self._appliers:
+                    await apply(before, now)
+            return differences(now, config)
+
     async def _save(self, saved: Saved) -> None:
         try:
             await asyncio.to_thread(write_private, self._path, msgspec.json.encode(saved))
@@ -85,6 +108,18 @@ class Preferences:
                 raise UsageError("SETTING_UNKNOWN", f"{key[:60]!r} can't be set here")
             if key in self.locked and value != self.values[key]:
                 raise UsageError("SETTING_LOCKED", f"{key} is set by the environment of the assistant")
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Return the keys that have other values in `new`."""
+    personas = ["personas"] if old.personas != new.personas else []
+    sections = (name for name in new.__struct_fields__ if name != "personas")
+    return personas + [
+        f"{section}.{key}"
+        for section in sections
+        for key in getattr(new, section).__struct_fields__
+        if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
+    ]
 
 
 def _text(value: str | float) -> str:

@@ -109,7 +109,7 @@ class Services:
         """Set when the page is served."""
         self.voice: Voice | None = None
         """Set when the device listens and speaks."""
-        self._preferences = preferences
+        self.preferences = preferences
         self._keys = keys
         self.database = database
         self.conversations = conversations
@@ -119,7 +119,7 @@ class Services:
         self.audit = audit
         self.library = library
         """Documents; None when `documents.enabled` is off."""
-        self._model = model
+        self.model = model
         self._started = time.monotonic()
 
     @property
@@ -131,7 +131,7 @@ class Services:
         """Return how the daemon is."""
         house_url, house_problem = self.web.house if self.web else ("", "")
         return Status(
-            assistant=self._preferences.config.assistant.name,
+            assistant=self.preferences.config.assistant.name,
             version=__version__,
             pid=os.getpid(),
             uptime_seconds=round(time.monotonic() - self._started, 1),
@@ -139,7 +139,7 @@ class Services:
             url=self.url,
             house_url=house_url,
             house_problem=house_problem,
-            model=self._model.status,
+            model=self.model.status,
             voice=self.voice_report(),
         )
 

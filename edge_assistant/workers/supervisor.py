@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar
 
@@ -22,6 +23,22 @@ Reply = TypeVar("Reply")
 WorkerPhase = Literal["starting", "ready", "restarting", "failed", "stopped"]
 
 _CHECK_SECONDS = 1.0
+
+UNATTENDED_SECONDS = 30.0
+"""A worker that nobody looked at for so long has lost its supervisor."""
+
+_WORKERS: weakref.WeakSet[Worker[Any]] = weakref.WeakSet()
+"""Every worker of this process, for the watchdog and for figures."""
+
+
+def workers() -> list[Worker[Any]]:
+    """Return the workers of this process by name, those that were never started too."""
+    return sorted(_WORKERS, key=lambda each: each.name)
+
+
+def attended(now: float) -> bool:
+    """Return whether every started worker has a supervisor that looks after it (`time.monotonic`)."""
+    return all(each.attended(now) for each in _WORKERS)
 
 
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +97,21 @@ class Worker(Generic[Reply]):
         """The present life; None between lives."""
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._looked_at = 0.0
+        """`time.monotonic` when the supervisor last looked at the child."""
+        _WORKERS.add(self)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._spec.name
+
+    def attended(self, now: float) -> bool:
+        """Return whether its supervisor does its work; a worker that needs none is attended."""
+        if self._task is None or self._stopping or self._state.phase == "failed":
+            return True
+        late = self._state.phase == "ready" and now - self._looked_at > UNATTENDED_SECONDS
+        return not (self._task.done() or late)
 
     @property
     def state(self) -> WorkerState:
@@ -155,11 +187,13 @@ class Worker(Generic[Reply]):
         """Return when `child.ended` is resolved, checking it once a second until then."""
         while not child.ended.done():
             await asyncio.wait([child.ended], timeout=_CHECK_SECONDS)
+            self._looked_at = time.monotonic()
             if not self._stopping:
                 child.check(time.monotonic())
 
     def _greeted(self, greeting: Greeting) -> None:
         if greeting.protocol == PROTOCOL_VERSION:
+            self._looked_at = time.monotonic()
             self._change("ready")
 
     def _received(self, payload: bytes) -> None:

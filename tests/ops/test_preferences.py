@@ -76,3 +76,21 @@ async def test_the_same_choice_again_tells_nobody(tmp_path):
     preferences.on_change(note)
     await preferences.change({"assistant.name": Config().assistant.name})
     assert told == []
+
+
+async def test_a_reload_carries_out_what_can_be_and_names_what_waits(tmp_path):
+    preferences = Preferences(Config(), tmp_path / "settings.json")
+    seen = []
+
+    async def note(before, now):
+        seen.append((before.assistant.name, now.assistant.name, now.web.port))
+
+    preferences.on_change(note)
+    file = tmp_path / "config.toml"
+    file.write_text('[assistant]\nname = "Ada"\n[web]\nport = 1\n[voice]\nvolume = 0.5\ninput = "usb"\n')
+    changed = load_config(file, environment(tmp_path))
+    assert await preferences.reload(changed) == ["web.port", "voice.input"]
+    assert seen == [("Nabu", "Ada", 8080)]
+    assert (preferences.config.voice.volume, preferences.config.voice.input) == (0.5, "")
+    assert await preferences.reload(changed) == ["web.port", "voice.input"]
+    assert len(seen) == 1, "nothing more was to be carried out"

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from edge_assistant.errors import WorkerError
-from edge_assistant.workers import process
+from edge_assistant.workers import process, supervisor
 from edge_assistant.workers.backoff import RestartPolicy
 from tests.workers.conftest import CHECKOUT
 from tests.workers.targets import Do, Echo
@@ -304,3 +304,16 @@ def test_no_child_survives_a_daemon_that_was_killed(monkeypatch):
     while not gone(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert gone(pid)
+
+
+async def test_a_worker_without_its_supervisor_is_noticed(watch):
+    watched = watch()
+    assert watched.worker.attended(time.monotonic()), "before its start it needs none"
+    await watched.worker.start()
+    await watched.ready()
+    assert watched.worker in supervisor.workers()
+    assert watched.worker.attended(time.monotonic())
+    assert not watched.worker.attended(time.monotonic() + 2 * supervisor.UNATTENDED_SECONDS)
+    watched.worker._task.cancel()
+    await asyncio.wait([watched.worker._task])
+    assert not watched.worker.attended(time.monotonic())

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -42,11 +43,18 @@ class Entrance:
         """Name the server, which there is only when it runs."""
         self._server = server
 
-    async def listen(self, host: str, port: int, context: ssl.SSLContext | None = None) -> asyncio.Server:
-        """Listen; raises `OSError` when the address can't be had."""
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        context: ssl.SSLContext | None = None,
+        listening: socket.socket | None = None,
+    ) -> asyncio.Server:
+        """Listen, or use a socket that does already; raises `OSError` when the address can't be had."""
+        where: dict[str, Any] = {"host": host, "port": port} if listening is None else {"sock": listening}
         handshake = HANDSHAKE_SECONDS if context else None
         listener = await asyncio.get_running_loop().create_server(
-            lambda: _Knock(self), host, port, ssl=context, ssl_handshake_timeout=handshake
+            lambda: _Knock(self), **where, ssl=context, ssl_handshake_timeout=handshake
         )
         for each in listener.sockets:  # what is accepted there inherits it
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MILLISECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -72,10 +73,15 @@ class WebServer:
         voice: Voice | None = None,
         abilities: Abilities | None = None,
         tools: Tools,
+        listening: socket.socket | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         static: Path = STATIC,
     ) -> None:
         self._host, self._port = check_loopback(settings.host), settings.port
+        self._listening = listening
+        """A socket that listens already, in the place of host and port; None opens one."""
+        if listening is not None:
+            self._host, self._port = check_loopback(listening.getsockname()[0]), listening.getsockname()[1]
         self._people = people
         self._lan = lan
         self._inviter = Inviter(people.pairings, lan)
@@ -123,7 +129,7 @@ class WebServer:
         assert self._runner.server is not None
         self._entrance.serve(self._runner.server)
         try:
-            self._listener = await self._entrance.listen(self._host, self._port)
+            self._listener = await self._entrance.listen(self._host, self._port, listening=self._listening)
         except OSError as error:
             await self._runner.cleanup()
             raise _cannot_listen(error, self._host, self._port) from None

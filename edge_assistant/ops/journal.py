@@ -1,0 +1,88 @@
+"""The journal of systemd: fields and message ids, so that `journalctl MESSAGE_ID=…` finds an event.
+
+Ids are promises (docs/operations.md lists them); a record gets one by its text before arguments are put in,
+so that no room needs to know of the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Send = Callable[..., Any]
+
+IDENTIFIER = "edge-assistant"
+
+MESSAGE_IDS = {
+    "ready: process %d": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c001",
+    "stopping": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c002",
+    "the configuration was read again": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c003",
+    "the configuration can't be used, the old one stays: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c004",
+    "needs a restart to take effect: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c005",
+    "the %s worker died: %s; restart in %.1f s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c006",
+    "the %s worker can't run: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c007",
+    "the watchdog is not fed: a worker has no supervisor": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c008",
+    "no model: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c009",
+    "the house can't reach the page: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00a",
+    "new keys made in %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00b",
+}
+"""Text of a record and its id (sd-id128(3))."""
+
+
+_PRIORITIES = (
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+    (logging.DEBUG, 7),
+)
+"""Least level and its syslog priority, see sd-daemon(3)."""
+
+
+class JournalHandler(logging.Handler):
+    """Sends records to the journal with their level, place and message id."""
+
+    def __init__(self, send: Send) -> None:
+        super().__init__()
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record; what can't be sent is said on stderr, as logging does."""
+        try:
+            self._send(self.format(record), **fields(record))
+        except Exception:  # noqa: BLE001 - logging's own way to report its failures
+            self.handleError(record)
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the journal's fields of a record (systemd.journal-fields(7))."""
+    found: dict[str, Any] = {
+        "PRIORITY": priority(record.levelno),
+        "LOGGER": record.name,
+        "CODE_FILE": record.pathname,
+        "CODE_LINE": record.lineno,
+        "CODE_FUNC": record.funcName,
+        "SYSLOG_IDENTIFIER": IDENTIFIER,
+    }
+    if message_id := MESSAGE_IDS.get(str(record.msg)):
+        found["MESSAGE_ID"] = message_id
+    return found
+
+
+def journal_send(environ: Mapping[str, str] = os.environ) -> Send | None:
+    """Return what sends to the journal; None when stderr is none, or systemd-python is not installed."""
+    if "JOURNAL_STREAM" not in environ:
+        return None
+    try:
+        from systemd import journal
+    except ImportError:
+        return None
+    send: Send = journal.send
+    return send
+
+
+def priority(level: int) -> int:
+    """Return the syslog priority of a level of logging."""
+    return next((number for least, number in _PRIORITIES if level >= least), 7)

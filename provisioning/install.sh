@@ -1,0 +1,182 @@
+#!/bin/sh
+# Install Edge Assistant as a service, bring an older one up to date, or take it away again. It may run as often as you like.
+#
+#   sudo ./install.sh                  install or update; from a bundle (`make bundle`) without any network
+#   sudo ./install.sh --uninstall      take the program and its units away; conversations and models stay
+#   sudo ./install.sh --purge          take everything away, conversations, models, configuration and user included
+#
+# Options: --python PYTHON (3.11 or newer), --drop-in raspberry-pi|jetson|pc|none (else found out),
+#          --voice (microphone and speaker, not in every bundle), --no-start
+set -eu
+umask 022
+
+here=$(cd "$(dirname "$0")" && pwd)
+prefix=/opt/edge-assistant
+units=/etc/systemd/system
+state=/var/lib/edge-assistant
+python=""
+drop_in=""
+action=install
+extras=systemd
+start=yes
+
+fail() {
+    echo "error: $1" >&2
+    exit "${2:-1}"
+}
+
+say() { echo "install: $*"; }
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        --uninstall) action=uninstall ;;
+        --purge) action=purge ;;
+        --python) shift; python=${1:?--python needs a path} ;;
+        --drop-in) shift; drop_in=${1:?--drop-in needs a name} ;;
+        --voice) extras="$extras,voice" ;;
+        --no-start) start=no ;;
+        *) fail "unknown option $1; the head of $0 lists them" 2 ;;
+    esac
+    shift
+done
+
+[ "$(id -u)" = 0 ] || fail "run it as root: sudo $0" 2
+
+# A bundle has everything beside this script; a checkout has it one folder up.
+if [ -d "$here/systemd" ]; then source=$here; else source=$(dirname "$here"); fi
+
+running() { [ -d /run/systemd/system ]; }
+
+stop_units() {
+    running || return 0
+    systemctl disable --now edge-assistant.socket edge-assistant.service 2>/dev/null || true
+    systemctl reset-failed edge-assistant.service 2>/dev/null || true
+}
+
+uninstall() {
+    stop_units
+    rm -rf "$units/edge-assistant.service" "$units/edge-assistant.socket" "$units/edge-assistant.service.d" \
+        /etc/sysusers.d/edge-assistant.conf /etc/tmpfiles.d/edge-assistant.conf /usr/local/bin/edge-assistant \
+        "$prefix" "$prefix.new" "$prefix.old"
+    if running; then systemctl daemon-reload; fi
+}
+
+purge() {
+    uninstall
+    rm -rf "$state" /etc/edge-assistant /etc/credstore/edge-assistant.* /etc/credstore.encrypted/edge-assistant.*
+    if getent passwd edge-assistant >/dev/null; then userdel edge-assistant; fi
+    if getent group edge-assistant >/dev/null; then groupdel edge-assistant; fi
+}
+
+case $action in
+    uninstall)
+        uninstall
+        say "taken away; $state and /etc/edge-assistant stay (--purge takes them too)"
+        exit 0
+        ;;
+    purge)
+        purge
+        say "taken away with everything it knew"
+        exit 0
+        ;;
+esac
+
+find_python() {
+    for candidate in $python python3 python3.14 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 or newer with venv is needed: sudo apt-get install python3-venv, or name one with --python"
+}
+
+board() {
+    model=$(cat /proc/device-tree/model 2>/dev/null | tr -d "\000" || true)
+    case $model in
+        *Raspberry*) echo raspberry-pi ;;
+        *Jetson* | *NVIDIA*) echo jetson ;;
+        *) echo pc ;;
+    esac
+}
+
+room() { # room FOLDER MEGABYTES: stop before anything is changed when the disk has no room
+    free=$(df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }')
+    [ "$free" -ge "$2" ] || fail "$1 has $free MB free and $2 MB are needed: make room, then run it again"
+}
+
+python=$(find_python)
+[ -n "$drop_in" ] || drop_in=$(board)
+[ "$drop_in" = none ] || [ -f "$source/systemd/drop-ins/$drop_in.conf" ] || fail "there is no drop-in $drop_in" 2
+[ -d /opt ] || mkdir -p /opt
+room /opt 1200
+room /var/lib 400
+
+# The program is put together beside the old one and takes its place when it is whole: a failure, a full disk
+# or a power cut leaves the old one running.
+say "the program, with $python"
+rm -rf "$prefix.new"
+trap 'rm -rf "$prefix.new"' EXIT
+mkdir -p "$prefix.new"
+"$python" -m venv "$prefix.new/.venv"
+pip="$prefix.new/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location"
+if [ -d "$source/wheels" ]; then
+    [ -n "$(ls "$source"/wheels/systemd_python-* 2>/dev/null)" ] || extras=$(echo "$extras" | sed 's/^systemd,*//')
+    $pip --no-index --find-links "$source/wheels" -c "$source/constraints.txt" "edge-assistant${extras:+[$extras]}"
+else
+    "$source/provisioning/system-packages" run "$python"
+    command -v pkg-config >/dev/null && pkg-config --exists libsystemd || extras=$(echo "$extras" | sed 's/^systemd,*//')
+    $pip -c "$source/constraints.txt" "$source${extras:+[$extras]}"
+fi
+cp -r "$source/docs" "$prefix.new/docs"
+# A venv names its own folder in its scripts and settings: from now on that is the final one.
+grep -rlI "$prefix.new" "$prefix.new/.venv/bin" "$prefix.new/.venv/pyvenv.cfg" | xargs sed -i "s|$prefix\.new|$prefix|g"
+"$prefix.new/.venv/bin/python" -m edge_assistant --version >/dev/null || fail "the program does not start"
+rm -rf "$prefix.old"
+[ ! -d "$prefix" ] || mv "$prefix" "$prefix.old"
+mv "$prefix.new" "$prefix"
+rm -rf "$prefix.old"
+ln -sfn "$prefix/.venv/bin/edge-assistant" /usr/local/bin/edge-assistant
+
+say "user, folders, units ($drop_in)"
+install -D -m 644 "$source/systemd/sysusers.conf" /etc/sysusers.d/edge-assistant.conf
+install -D -m 644 "$source/systemd/tmpfiles.conf" /etc/tmpfiles.d/edge-assistant.conf
+systemd-sysusers /etc/sysusers.d/edge-assistant.conf
+systemd-tmpfiles --create /etc/tmpfiles.d/edge-assistant.conf
+install -D -m 644 "$source/systemd/edge-assistant.service" "$units/edge-assistant.service"
+install -D -m 644 "$source/systemd/edge-assistant.socket" "$units/edge-assistant.socket"
+# Ours are named 10-…; those that people write beside them stay.
+mkdir -p "$units/edge-assistant.service.d"
+rm -f "$units"/edge-assistant.service.d/10-*.conf
+add_drop_in() { install -m 644 "$source/systemd/drop-ins/$1.conf" "$units/edge-assistant.service.d/10-$1.conf"; }
+[ "$drop_in" = none ] || add_drop_in "$drop_in"
+version=$(systemctl --version | awk 'NR == 1 { print $2 + 0 }')
+[ "$version" -lt 253 ] || add_drop_in notify-reload
+[ "$version" -lt 254 ] || add_drop_in restart-steps
+
+if [ -d "$source/models" ]; then
+    for model in "$source"/models/*/; do
+        [ -d "$model" ] || continue
+        name=$(basename "$model")
+        # Copied under another name first, so that half a model never looks like one.
+        rm -rf "$state/models/.$name.new"
+        cp -r "$model" "$state/models/.$name.new"
+        chown -R edge-assistant:edge-assistant "$state/models/.$name.new"
+        rm -rf "$state/models/$name"
+        mv "$state/models/.$name.new" "$state/models/$name"
+        say "model $name"
+    done
+fi
+
+if ! running; then
+    say "systemd does not run here: enabled for the next boot"
+    systemctl enable edge-assistant.service edge-assistant.socket >/dev/null 2>&1
+    exit 0
+fi
+systemctl daemon-reload
+systemctl enable edge-assistant.service edge-assistant.socket >/dev/null 2>&1
+[ "$start" = yes ] || exit 0
+systemctl stop edge-assistant.service 2>/dev/null || true
+systemctl restart edge-assistant.socket
+systemctl restart edge-assistant.service || fail "it does not start: journalctl -u edge-assistant"
+say "it runs; sign a browser in with: sudo -u edge-assistant STATE_DIRECTORY=$state edge-assistant pair"

@@ -1,0 +1,217 @@
+"""A real systemd installs, starts, watches, heals, reloads, updates and removes the assistant.
+
+The tests stand in the order of a device's life and share one machine.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_assistant.ops.journal import MESSAGE_IDS
+from tests.appliance.machine import AS_SERVICE, Machine
+
+ROOT = Path(__file__).parents[2]
+LATER = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, starter_model: Path) -> Path:
+    """What `make bundle` puts together."""
+    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    done = subprocess.run(
+        ("make", "--no-print-directory", "bundle", f"BUNDLE={folder}", "ARGS="),
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("machine") / "disk"
+    folder.mkdir()
+    machine = Machine(folder, bundle)
+    # No route: what is installed comes from the bundle alone.
+    machine.run(
+        "mkdir -p /etc/edge-assistant; printf '[web]\\nlan = false\\n' > /etc/edge-assistant/config.toml"
+    )
+    yield machine
+    machine.off()
+
+
+def install(machine: Machine, *options: str) -> None:
+    words = " ".join(("--python /opt/python/bin/python3", *options))
+    machine.run(f"/srv/bundle/install.sh {words}", seconds=300)
+
+
+def ready(machine: Machine) -> bool:
+    return machine.show("ActiveState") == "active" and machine.pid > 0
+
+
+def conversations(machine: Machine) -> list[str]:
+    """The list that `chat` shows: a line for each conversation."""
+    shown = machine.run(f"echo /sessions | {AS_SERVICE} edge-assistant chat").stdout
+    return re.findall(r"^ +\d+  20.*$", shown, re.MULTILINE)
+
+
+def answers(machine: Machine) -> bool:
+    done = machine.assistant("ask", "Say hello.", "--session", "life", check=False)
+    return done.returncode == 0 and bool(done.stdout.strip())
+
+
+@LATER
+def test_the_bundle_installs_without_a_network_and_answers(machine: Machine) -> None:
+    install(machine)
+    assert ready(machine)
+    machine.wait_until(lambda: "ready" in machine.show("StatusText").rpartition("model ")[2])
+    assert answers(machine)
+    assert machine.run("systemctl is-enabled edge-assistant.service").stdout.strip() == "enabled"
+
+
+def test_ready_was_said_once_the_sockets_listened(machine: Machine) -> None:
+    text = machine.show("StatusText")
+    assert text.startswith("serving at http://127.0.0.1:8080; model "), text
+    assert machine.show("NRestarts") == "0"
+
+
+def test_the_page_is_reached_through_the_socket_that_systemd_holds(machine: Machine) -> None:
+    address = "http://127.0.0.1:8080/healthz"
+    health = f"import urllib.request; print(urllib.request.urlopen('{address}', timeout=60).read())"
+    machine.run("systemctl stop edge-assistant.service")
+    assert machine.pid == 0
+    said = machine.run(f'/opt/edge-assistant/.venv/bin/python -c "{health}"').stdout
+    assert "status" in said, "the connection waited for the start"
+    machine.wait_until(lambda: ready(machine))
+
+
+@pytest.mark.parametrize("number", ["KILL", "STOP"])
+@LATER
+def test_a_killed_or_frozen_daemon_is_started_again(machine: Machine, number: str) -> None:
+    before = machine.pid
+    machine.run(f"kill -{number} {before}")
+    machine.wait_until(lambda: machine.pid not in {0, before} and ready(machine))
+    assert answers(machine)
+
+
+@pytest.mark.parametrize("number", ["KILL", "STOP"])
+@LATER
+def test_a_killed_or_frozen_worker_is_replaced_under_the_same_daemon(machine: Machine, number: str) -> None:
+    machine.wait_until(machine.workers)
+    daemon, workers = machine.pid, machine.workers()
+    for pid in workers:
+        machine.run(f"kill -{number} {pid}")
+    machine.wait_until(lambda: len(set(machine.workers()) - set(workers)) >= 1 and answers(machine))
+    assert machine.pid == daemon
+    assert len(conversations(machine)) == 1, "the conversation goes on"
+
+
+def test_a_reload_carries_out_what_can_be_and_says_what_waits(machine: Machine) -> None:
+    pid = machine.pid
+    machine.run(
+        "printf '[assistant]\\nname = \"Kestrel\"\\n[web]\\nlan = false\\nport = 9999\\n'"
+        " > /etc/edge-assistant/config.toml"
+    )
+    machine.run("systemctl reload edge-assistant.service")
+    machine.wait_until(lambda: "needs a restart to take effect: web.port" in machine.journal())
+    machine.run("printf '[assistant]\\nname = 1' > /etc/edge-assistant/config.toml")
+    machine.run("systemctl reload edge-assistant.service")
+    machine.wait_until(lambda: "the old one stays" in machine.journal())
+    assert machine.pid == pid
+    machine.run("printf '[web]\\nlan = false\\n' > /etc/edge-assistant/config.toml")
+
+
+def test_events_are_found_in_the_journal_by_their_id(machine: Machine) -> None:
+    lines = machine.journal(f"MESSAGE_ID={MESSAGE_IDS['ready: process %d']}").splitlines()
+    assert lines
+    assert all("ready: process" in line for line in lines)
+    restarted = machine.journal(
+        f"MESSAGE_ID={MESSAGE_IDS['the %s worker died: %s; restart in %.1f s']} PRIORITY=4"
+    )
+    assert "worker died" in restarted
+
+
+def test_secrets_of_the_credential_store_reach_the_daemon_and_no_worker(machine: Machine) -> None:
+    machine.run("umask 077; printf %s hush-hush > /etc/credstore/edge-assistant.home_pin")
+    machine.run("systemctl restart edge-assistant.service")
+    folder = f"/proc/{machine.pid}/root/run/credentials/edge-assistant.service"
+    assert machine.run(f"ls {folder}").stdout.split() == ["home_pin"]
+    machine.wait_until(machine.workers)
+    for pid in machine.workers():
+        assert "CREDENTIALS" not in machine.run(f"tr '\\0' '\\n' < /proc/{pid}/environ").stdout
+
+
+def test_the_groups_of_devices_count_inside_the_hardened_service(machine: Machine) -> None:
+    machine.run(
+        "mkdir -p /srv/pins; echo gpio > /srv/pins/chip; chgrp gpio /srv/pins/chip; chmod 640 /srv/pins/chip"
+    )
+    machine.run(
+        "sed -e 's|^ExecStart=.*|ExecStart=/bin/cat /srv/pins/chip|; s|^Type=.*|Type=oneshot|'"
+        " -e '/^Restart/d; /^Also/d; /^WatchdogSec/d; /^StateDirectory=/d'"
+        " /etc/systemd/system/edge-assistant.service > /run/systemd/system/pins.service"
+    )
+    machine.run("systemctl daemon-reload; systemctl start pins.service")
+    assert "gpio" in machine.journal("-u pins.service")
+
+
+@LATER
+def test_an_update_keeps_what_people_said_and_a_drop_in_of_their_own(machine: Machine) -> None:
+    machine.run("printf '[Service]\\nNice=3\\n' > /etc/systemd/system/edge-assistant.service.d/mine.conf")
+    before = machine.pid
+    kept = conversations(machine)
+    assert kept
+    install(machine)
+    assert machine.pid not in {0, before}
+    assert machine.show("Nice") == "3"
+    assert conversations(machine) == kept
+
+
+def test_a_stop_with_an_answer_under_way_is_clean(machine: Machine) -> None:
+    machine.wait_until(lambda: answers(machine))
+    machine.run(f"({AS_SERVICE} edge-assistant ask 'Write a long story about the sea.' >/tmp/story 2>&1 &)")
+    machine.wait_until(lambda: machine.run("cat /tmp/story").stdout)
+    machine.run("systemctl stop edge-assistant.service")
+    assert machine.show("Result") == "success"
+
+
+def test_removal_keeps_what_it_knew_and_a_purge_leaves_nothing(machine: Machine) -> None:
+    machine.run("/srv/bundle/install.sh --uninstall")
+    assert machine.run("test -e /opt/edge-assistant", check=False).returncode == 1
+    machine.run("test -e /var/lib/edge-assistant/assistant.db")
+    machine.run("/srv/bundle/install.sh --purge")
+    left = machine.run(
+        "find /etc /opt /usr/local /var/lib /run/systemd/system -name '*edge-assistant*' -print", check=False
+    ).stdout
+    assert left.strip() == ""
+    assert machine.run("id edge-assistant", check=False).returncode != 0
+    machine.run("/srv/bundle/install.sh --purge")
+
+
+def test_the_service_is_hardened_and_may_still_hear_and_switch() -> None:
+    unit = ROOT / "systemd/edge-assistant.service"
+    done = subprocess.run(
+        ("systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = re.search(r"Overall exposure level for \S+: (\d+\.\d+)", done.stdout)
+    assert found is not None, done.stderr
+    assert float(found[1]) <= 1.5
+    text = unit.read_text()
+    assert "DeviceAllow=char-alsa rw" in text
+    assert "DeviceAllow=char-gpiochip rw" in text
+
+
+def test_every_message_id_is_unique_documented_and_of_a_record_that_exists() -> None:
+    assert len(set(MESSAGE_IDS.values())) == len(MESSAGE_IDS)
+    source = "\n".join(
+        path.read_text() for path in (ROOT / "edge_assistant").rglob("*.py") if path.name != "journal.py"
+    )
+    document = (ROOT / "docs/operations.md").read_text()
+    for text, message_id in MESSAGE_IDS.items():
+        assert text in source, text
+        assert re.fullmatch("[0-9a-f]{32}", message_id)
+        assert message_id in document, text
