@@ -134,7 +134,7 @@ BUILT_IN_PERSONAS = {
 class Memory(Section, frozen=True):
     """`[memory]`: what it remembers of people."""
 
-    enabled: bool = False
+    enabled: bool = True
     """Whether it learns from what people say and recalls what fits a question."""
     top_k: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
     """Memories that one question may bring along."""

@@ -98,7 +98,7 @@ def test_the_whole_way_goes_by_keyboard(chat: ChatPage) -> None:
     chat.wait_until(lambda: chat.answers.count() == 1 and len(chat.titles) == 1)
     order = []
     chat.page.locator(".skip").focus()
-    for _ in range(22):
+    for _ in range(24):
         order.append(focused())
         press("Tab")
     session = next(each for each in order if each.startswith("open-"))
@@ -106,7 +106,7 @@ def test_the_whole_way_goes_by_keyboard(chat: ChatPage) -> None:
     assert order[4:6] == [session.replace("open-", "rename-"), "icon-button"]
     order = [each for each in order if not each.startswith("side-")]
     assert order[6:11] == ["settings", "household", "status", "export", "theme"]
-    assert order[11:15] == ["scroll", "icon-button edit", "action copy-answer", "message"]
+    assert order[11:16] == ["scroll", "icon-button edit", "action copy-answer", "action wrong", "message"]
     chat.page.locator(".skip").focus()
     press("Enter")
     assert focused() == "message"

@@ -145,10 +145,44 @@ def test_every_panel_has_names_contrast_and_room(
         chat.page.locator("#open-drawer").click()
     chat.page.locator("#settings").click()
     dialog = chat.page.locator("dialog.panels")
-    for panel in ("page", "assistant", "model", "documents", "status", "turns"):
+    for panel in ("page", "assistant", "model", "documents", "status", "memory", "turns"):
         dialog.locator(f"[data-panel={panel}]").click()
         chat.wait_until(lambda: dialog.get_by_text("Einen Moment …").count() == 0)
         assert chat.page.evaluate(AUDIT) == [], panel
+
+
+def test_memory_is_written_searched_corrected_and_forgotten_with_a_receipt(chat: ChatPage) -> None:
+    dialog = settings(chat, "memory")
+    memories = dialog.locator(".memory-text")
+    for text in ("my sister is called Eve", "I like tea"):
+        dialog.locator("#memory-new").fill(text)
+        dialog.get_by_role("button", name="Remember").click()
+        memories.get_by_text(f"{text[0].upper()}{text[1:]}.").wait_for()
+    dialog.locator("#memory-search").fill("sister")
+    chat.wait_until(lambda: memories.all_inner_texts()[:1] == ["My sister is called Eve."])
+    dialog.locator(".memory").first.get_by_role("button", name="Correct").click()
+    dialog.locator(".memory-edit input").fill("my sister is called Ada")
+    dialog.get_by_role("button", name="Save").click()
+    chat.wait_until(lambda: memories.all_inner_texts()[:1] == ["My sister is called Ada."])
+    dialog.get_by_role("button", name="Bring back").click()
+    chat.wait_until(lambda: memories.all_inner_texts()[:1] == ["My sister is called Eve."])
+    dialog.locator("#memory-topic").fill("sisters")
+    dialog.locator(".fields").filter(has=chat.page.locator("#memory-topic")).get_by_role("button").click()
+    chat.page.locator("#confirm [value=yes]").click()
+    dialog.get_by_text("Forgotten: 1 memories.").wait_for()
+    assert "receipt-" in str(dialog.get_by_text("Keep the receipt").get_attribute("download"))
+    dialog.locator("#memory-search").fill("")
+    chat.wait_until(lambda: memories.all_inner_texts() == ["I like tea."])
+
+
+def test_a_wrong_answer_is_corrected_below_it_and_the_correction_is_used(chat: ChatPage) -> None:
+    chat.ask("How long do I boil my eggs?")
+    chat.answers.last.get_by_role("button", name="Say what is right").click()
+    chat.answers.last.get_by_label("What is right?").fill("seven minutes")
+    chat.answers.last.get_by_role("button", name="Save").click()
+    chat.page.get_by_text("It counts from now on.").wait_for()
+    chat.ask("How long should I boil my eggs?")
+    assert chat.answers.last.locator(".sources").count() == 1
 
 
 def test_language_and_theme_are_chosen_and_stay(chat: ChatPage) -> None:
@@ -180,7 +214,12 @@ def test_a_guest_finds_no_settings_of_the_device(
     link = daemon.order(type="pair", user=user)["local_url"]
     guest = make_page(make_context()).open(link)
     dialog = settings(guest)
-    assert dialog.locator("[data-panel]").all_inner_texts() == ["This page", "Status", "Last answers"]
+    assert dialog.locator("[data-panel]").all_inner_texts() == [
+        "This page",
+        "Status",
+        "Memory",
+        "Last answers",
+    ]
 
 
 def test_the_first_visit_sets_the_device_up(

@@ -48,6 +48,7 @@ export const ICONS = {
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10 11v5M14 11v5",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   retry: "M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5",
+  wrong: "M7 4v10M7 14l4 7a2 2 0 0 0 2-2v-4h5a2 2 0 0 0 2-2.500l-1.500-7A2 2 0 0 0 16.500 4H7M7 4H4v10h3",
   done: "M5 12.5l4.5 4.5L19 7.5",
   send: "M12 20V5M5.5 11.5L12 5l6.5 6.5",
   stop: "M7 7h10v10H7z",

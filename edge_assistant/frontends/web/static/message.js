@@ -69,12 +69,19 @@ export class TurnView {
     const actions = el("div", { class: "actions" });
     if (turn.text) actions.append(button(ICONS.copy, t("copy"), "copy-answer", t("copyAnswer")));
     if (turn.mayRetry) actions.append(button(ICONS.retry, t("retry"), "retry", t("retry"), () => this.onRetry(turn)));
+    if (turn.text && !turn.mayRetry) actions.append(button(ICONS.wrong, t("wrong"), "wrong", t("wrongLabel"), () => correct(turn, this.foot)));
     const details = detailLine(turn);
     if (details) actions.append(el("span", { class: "details" }, details));
     const failed = ["failed", "refused"].includes(turn.phase);
     const lines = endLines(turn).map((line) => el("p", { class: failed ? "note problem" : "note" }, line));
     return [sourceList(turn.sources), ...lines, actions].filter(Boolean);
   }
+}
+
+/** Asks what would have been right; only who does that loads it. */
+async function correct(turn, foot) {
+  const { askWhatIsRight } = await import("./correction.js");
+  await askWhatIsRight(turn, foot);
 }
 
 /** Returns what the answer stands on, by the numbers it cites; a link where there is an address. */

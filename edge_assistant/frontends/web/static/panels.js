@@ -20,6 +20,14 @@ export const PANELS = [
     load: () => import("./panel-documents.js"),
   },
   { id: "status", title: ["Status", "Zustand"], role: "guest", load: () => import("./panel-status.js") },
+  {
+    id: "memory",
+    title: ["Memory", "Gedächtnis"],
+    role: "guest",
+    needs: "memory",
+    icon: "M12 5a4 4 0 0 0-7 2 4 4 0 0 0-1 6 4 4 0 0 0 5 5 3 3 0 0 0 3-2zM12 5a4 4 0 0 1 7 2 4 4 0 0 1 1 6 4 4 0 0 1-5 5 3 3 0 0 1-3-2zM12 5v11",
+    load: () => import("./panel-memory.js"),
+  },
   { id: "turns", title: ["Last answers", "Letzte Antworten"], role: "guest", load: () => import("./panel-turns.js") },
 ];
 

@@ -70,6 +70,8 @@ export const GERMAN = {
   copied: "Kopiert",
   copyFailed: "Kopieren war nicht erlaubt",
   copyAnswer: "Antwort kopieren",
+  wrong: "Falsch",
+  wrongLabel: "Sagen, was richtig ist",
   copyCode: "Code kopieren",
   code: "Code",
   codeIn: (language) => `Code in ${language}`,

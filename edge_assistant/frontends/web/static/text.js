@@ -72,6 +72,8 @@ const ENGLISH = {
   copied: "Copied",
   copyFailed: "Copying was not allowed",
   copyAnswer: "Copy answer",
+  wrong: "Wrong",
+  wrongLabel: "Say what is right",
   copyCode: "Copy code",
   code: "code",
   codeIn: (language) => `Code in ${language}`,
