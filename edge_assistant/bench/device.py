@@ -105,11 +105,11 @@ class Device:
         self._process.kill()
         await self._process.wait()
 
-    async def order(self, kind: str) -> dict[str, Any]:
+    async def order(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Send one order on the control socket and return its answer."""
         with socket_address(self.paths.control_socket) as address:
             reader, writer = await asyncio.open_unix_connection(address)
-        writer.write(msgspec.json.encode({"type": kind}) + b"\n")
+        writer.write(msgspec.json.encode({"type": kind, **fields}) + b"\n")
         answer: dict[str, Any] = msgspec.json.decode(await reader.readline())
         writer.close()
         return answer

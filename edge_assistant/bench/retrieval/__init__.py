@@ -1,5 +1,5 @@
 """`bench retrieval`: what is found, how fast, what is remembered of people, and what is forgotten."""
 
-from edge_assistant.bench.retrieval import forget, memories
+from edge_assistant.bench.retrieval import forget, ingest, memories
 
-MEASUREMENTS = (*memories.MEASUREMENTS, *forget.MEASUREMENTS)
+MEASUREMENTS = (*memories.MEASUREMENTS, *forget.MEASUREMENTS, *ingest.MEASUREMENTS)
