@@ -165,16 +165,25 @@ class SearchIndex:
         similarity: dict[int, float] = {}
         by_meaning: list[int] = []
         if table is not None and vector is not None:
-            vectors.fit_cache(db, table)
-            found = vectors.nearest_by_bits(
-                db, table, vector, spaces=spaces, k=_candidates(db), chosen=chosen
-            )
+            found = _nearest(db, table, vector, spaces, chosen)
             similarity = vectors.similarities(db, table, vector, [*found, *by_words])
-            ordered = sorted(found, key=lambda chunk: -similarity.get(chunk, -1.0))
-            by_meaning = ordered[: max(LISTED_BY_MEANING, k)]
+            by_meaning = _ordered(found, similarity)[: max(LISTED_BY_MEANING, k)]
         fused = fuse(by_meaning, by_words)
         hits = rows.load_hits(db, fused, similarity)
         return sorted((self._weigh(hit) for hit in hits), key=lambda hit: -hit.score)[:k]
+
+    async def nearest(self, vector: bytes, filters: Filters, k: int) -> list[int]:
+        """Return the numbers of the `k` chunks nearest to a vector, by meaning alone."""
+        name = self.embedder.name
+
+        def work(db: apsw.Connection) -> list[int]:
+            table, spaces = vectors.table_named(db, name), rows.visible_spaces(db, filters)
+            if table is None or not spaces:
+                return []
+            found = _nearest(db, table, vector, spaces, rows.chosen_chunks(filters))
+            return _ordered(found, vectors.similarities(db, table, vector, found))[:k]
+
+        return await self._database.scan(work)
 
     def _weigh(self, hit: Hit) -> Hit:
         weights = self._weights
@@ -182,6 +191,18 @@ class SearchIndex:
         newness = 1 + weights.recency * 0.5 ** (age_days / weights.half_life_days)
         score = hit.score * weights.sources.get(hit.source, 1.0) * newness
         return msgspec.structs.replace(hit, score=score)
+
+
+def _nearest(
+    db: apsw.Connection, table: vectors.VectorTable, vector: bytes, spaces: list[int], chosen: str | None
+) -> list[int]:
+    """Return what the bits propose, in no order that matters."""
+    vectors.fit_cache(db, table)
+    return vectors.nearest_by_bits(db, table, vector, spaces=spaces, k=_candidates(db), chosen=chosen)
+
+
+def _ordered(found: Sequence[int], similarity: dict[int, float]) -> list[int]:
+    return sorted(found, key=lambda chunk: -similarity.get(chunk, -1.0))
 
 
 def _candidates(db: apsw.Connection) -> int:

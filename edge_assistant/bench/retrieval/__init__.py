@@ -1,5 +1,10 @@
 """`bench retrieval`: what is found, how fast, what is remembered of people, and what is forgotten."""
 
-from edge_assistant.bench.retrieval import forget, ingest, memories
+from edge_assistant.bench.retrieval import forget, ingest, memories, searching
 
-MEASUREMENTS = (*memories.MEASUREMENTS, *forget.MEASUREMENTS, *ingest.MEASUREMENTS)
+MEASUREMENTS = (
+    *searching.MEASUREMENTS,
+    *memories.MEASUREMENTS,
+    *forget.MEASUREMENTS,
+    *ingest.MEASUREMENTS,
+)
