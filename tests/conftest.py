@@ -51,8 +51,9 @@ def make_daemon(state: Paths) -> Iterator[Callable[..., Daemon]]:
     """Start daemons on the test's state folder; when the test ends, no process of theirs is left."""
     daemons: list[Daemon] = []
 
-    def start(**environ: str) -> Daemon:
+    def start(program: tuple[str, ...] = (), **environ: str) -> Daemon:
         daemon = Daemon(state, {**os.environ, **environ})
+        daemon.command = program or daemon.command
         daemons.append(daemon)
         daemon.start()
         return daemon

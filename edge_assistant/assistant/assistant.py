@@ -124,7 +124,7 @@ class Assistant:
         await asyncio.shield(turn.accepted)
         return turn
 
-    async def confirm(self, confirms: Confirms, principal: Principal, source: str) -> Turn:
+    async def confirm(self, confirms: Confirms, principal: Principal, source: str, turn_id: str = "") -> Turn:
         """Return the turn that carries out a person's answer to our question, in its conversation.
 
         One that comes twice counts once; one with a PIN may be tried again. Raises NOTHING_TO_CONFIRM,
@@ -133,9 +133,8 @@ class Assistant:
         actions = self._extensions.actions
         if actions is None:
             raise UsageError("NOTHING_TO_CONFIRM", "this device asks for no confirmation")
-        name = (
-            uuid.uuid4().hex if confirms.pin else f"{confirms.action}-{'yes' if confirms.approve else 'no'}"
-        )
+        once = f"{confirms.action}-{'yes' if confirms.approve else 'no'}"
+        name = turn_id or (uuid.uuid4().hex if confirms.pin else once)
         known = self._known(name, principal)
         if known is not None:
             return known

@@ -65,6 +65,8 @@ class Confirm(msgspec.Struct, frozen=True, tag="confirm", tag_field="type"):
     approve: bool
     pin: Annotated[str, msgspec.Meta(max_length=32)] = ""
     """The household's PIN, when it was asked for."""
+    turn: Id | None = None
+    """Id of the turn that carries it out; by default that of the action: then a tap counts once."""
 
     @property
     def confirms(self) -> Confirms:

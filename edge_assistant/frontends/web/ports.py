@@ -20,7 +20,7 @@ class Assistant(Protocol):
         """Begin a turn, or return the known one of that id; raises `EdgeError`."""
         ...
 
-    async def confirm(self, confirms: Confirms, principal: Principal, source: str) -> Turn:
+    async def confirm(self, confirms: Confirms, principal: Principal, source: str, turn_id: str = "") -> Turn:
         """Carry out a person's answer to our question."""
         ...
 

@@ -200,7 +200,7 @@ class Connection:
             case AudioEnd():
                 self._talks.end(message.id)
             case Confirm():
-                self._watch(await self._assistant.confirm(message.confirms, self._principal, "web"), after=0)
+                await self._confirm(message)
 
     async def _take_sound(self, pcm: bytes) -> None:
         identity = self._talks.uploading
@@ -217,6 +217,16 @@ class Connection:
         )
         self._watch(turn, after=0)
         return turn
+
+    async def _confirm(self, message: Confirm) -> None:
+        name = message.turn or ""
+        self._check_room(name)
+        try:
+            turn = await self._assistant.confirm(message.confirms, self._principal, "web", name)
+        except EdgeError as error:  # whoever named the turn waits for it, not for the one that asked
+            await self._refuse(error, name or message.id)
+        else:
+            self._watch(turn, after=0)
 
     def _request(self, message: SendMessage) -> Request:
         if message.attachments:

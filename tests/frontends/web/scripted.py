@@ -48,7 +48,7 @@ class ScriptedAssistant:
             self.finish(turn.id)
         return turn
 
-    async def confirm(self, confirms: Confirms, principal: Principal, source: str) -> Turn:
+    async def confirm(self, confirms: Confirms, principal: Principal, source: str, turn_id: str = "") -> Turn:
         raise UsageError("NOTHING_TO_CONFIRM", "this device asks for no confirmation")
 
     async def turn(self, turn_id: str, principal: Principal) -> Turn | None:

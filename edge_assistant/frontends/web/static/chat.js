@@ -152,6 +152,16 @@ export class Chat {
     this.hooks.onChanged();
   }
 
+  /** Answers the question of `turn` whether it may do something: a turn of its own. */
+  answer(turn, approve, words, pin = "") {
+    const { action } = turn.asked;
+    turn.asked = null;
+    this.views.get(turn.id)?.changed();
+    const id = pin ? api.newId() : `${action}-${approve ? "yes" : "no"}`;
+    this.heardSaid(new Turn(id, turn.session, words));
+    this.connection.transmit({ type: "confirm", id: turn.id, action, approve, pin, turn: id });
+  }
+
   /** Ends the running answer; returns the text of a message that had not left yet. */
   stop() {
     const turn = this.running;
@@ -213,7 +223,7 @@ export class Chat {
     const { name } = this.hooks;
     const onEdit = (each) => this.running || this.hooks.onEdit(each);
     const isOpen = () => this.connection.isOpen;
-    return new TurnView(turn, { name, isOpen, onEdit, onRetry: (each) => this.retry(each), onDrawn: () => this.follow.keep() });
+    return new TurnView(turn, { name, isOpen, onEdit, onRetry: (each) => this.retry(each), onAnswer: (...given) => this.answer(...given), onDrawn: () => this.follow.keep() });
   }
 
   /** What has not left yet says whether it waits for the connection. */

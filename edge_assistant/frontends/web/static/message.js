@@ -9,7 +9,8 @@ const FEW_SOURCES = 4;
 
 /** The two articles of a turn. Drawing is gathered per frame: words may come faster than frames. */
 export class TurnView {
-  constructor(turn, { onRetry, onEdit, onDrawn, name, isOpen }) {
+  constructor(turn, { onRetry, onEdit, onAnswer, onDrawn, name, isOpen }) {
+    this.onAnswer = onAnswer;
     this.turn = turn;
     this.isOpen = isOpen;
     this.onEdit = onEdit;
@@ -74,7 +75,15 @@ export class TurnView {
     if (details) actions.append(el("span", { class: "details" }, details));
     const failed = ["failed", "refused"].includes(turn.phase);
     const lines = endLines(turn).map((line) => el("p", { class: failed ? "note problem" : "note" }, line));
-    return [sourceList(turn.sources), ...lines, actions].filter(Boolean);
+    return [sourceList(turn.sources), ...lines, turn.asked && this.askedNode(), actions].filter(Boolean);
+  }
+
+  /** Returns where a question whether it may do something is answered; fetched when one is first asked. */
+  askedNode() {
+    const place = el("div", { class: "asked" });
+    const { turn } = this;
+    import("./asked.js").then(({ asked }) => turn.asked && place.append(asked(turn.asked, (...given) => this.onAnswer(turn, ...given))));
+    return place;
   }
 }
 

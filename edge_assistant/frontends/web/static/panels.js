@@ -19,6 +19,14 @@ export const PANELS = [
     icon: "M6 3h9l4 4v14H6zM15 3v5h5",
     load: () => import("./panel-documents.js"),
   },
+  {
+    id: "timers",
+    title: ["Timers and lists", "Timer und Listen"],
+    role: "guest",
+    needs: "tools",
+    icon: "M12 7v5l3.500 2M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18",
+    load: () => import("./panel-timers.js"),
+  },
   { id: "status", title: ["Status", "Zustand"], role: "guest", load: () => import("./panel-status.js") },
   {
     id: "memory",

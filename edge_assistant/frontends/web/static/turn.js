@@ -14,6 +14,7 @@ export class Turn {
     this.notice = "";
     this.error = null; // {code, message, retry_after}
     this.sources = []; // {n, kind, source, title, where, url} that the answer stands on
+    this.asked = null; // {action, summary, pin} while it asks whether it may do something
     this.route = this.timings = this.usage = null;
     this.createdAt = Date.now() / 1000;
   }
@@ -59,6 +60,9 @@ const APPLY = {
   },
   sources: (turn, { items }) => {
     turn.sources = items;
+  },
+  "confirm.asked": (turn, { action, summary, pin }) => {
+    turn.asked = { action, summary, pin };
   },
   "prompt.progress": (turn, { done, total }) => {
     turn.line = null;

@@ -1,0 +1,39 @@
+"""A daemon that knows one sentence: `Unlock the front door` publishes to the lock, after a question."""
+
+from __future__ import annotations
+
+import sys
+
+from edge_assistant import app
+from edge_assistant.assistant.acting import carry_out, occasion_of
+from edge_assistant.assistant.events import Route
+from edge_assistant.assistant.ladder import QuickAnswer
+from edge_assistant.cli import main
+from edge_assistant.tools.protocol import Call
+
+TOPIC = "house/front/lock/set"
+
+
+class Templates:
+    def __init__(self, actions):
+        self.actions = actions
+
+    async def attempt(self, question):
+        if "unlock the front door" not in question.request.text.lower():
+            return None
+        call = Call("mqtt_publish", {"topic": TOPIC, "payload": "UNLOCK"})
+        result = await carry_out(question.turn, self.actions, call, occasion_of(question.request))
+        return QuickAnswer(text=result.text, route=Route(rung="intent", model="", reason="a template"))
+
+
+def knowing_one_sentence(extensions):
+    def make(*arguments):
+        made = extensions(*arguments)
+        return type(made)(**{**vars(made), "intents": (*made.intents, Templates(made.actions))})
+
+    return make
+
+
+if __name__ == "__main__":
+    app._extensions = knowing_one_sentence(app._extensions)
+    sys.exit(main(["run"]))
