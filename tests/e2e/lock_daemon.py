@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from edge_assistant import app
 from edge_assistant.assistant.acting import carry_out, occasion_of
 from edge_assistant.assistant.events import Route
-from edge_assistant.assistant.ladder import QuickAnswer
+from edge_assistant.assistant.ladder import Extensions, QuickAnswer
 from edge_assistant.cli import main
 from edge_assistant.tools.protocol import Call
 
@@ -26,14 +27,14 @@ class Templates:
         return QuickAnswer(text=result.text, route=Route(rung="intent", model="", reason="a template"))
 
 
-def knowing_one_sentence(extensions):
-    def make(*arguments):
-        made = extensions(*arguments)
-        return type(made)(**{**vars(made), "intents": (*made.intents, Templates(made.actions))})
-
-    return make
+def knowing_one_sentence(*arguments, **parts):
+    """Return extensions that try the one sentence last."""
+    made = Extensions(*arguments, **parts)
+    if made.actions is None:
+        return made
+    return replace(made, intents=(*made.intents, Templates(made.actions)))
 
 
 if __name__ == "__main__":
-    app._extensions = knowing_one_sentence(app._extensions)
+    app.Extensions = knowing_one_sentence
     sys.exit(main(["run"]))
