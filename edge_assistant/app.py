@@ -153,7 +153,7 @@ async def serve(
         assistant = Assistant(config, conversations, model, merged(extensions))
         preferences = _keep_preferences(config, paths, assistant, model, audit)
         if abilities is not None:
-            _offer_tools(preferences, assistant, abilities)
+            _offer_tools(preferences, assistant, abilities, index)
         people = People(database)
         hooks = erase_hooks(assistant, learner, abilities, people, library)
         forgetting = Forgetting(database, ring, audit, hooks)
@@ -327,9 +327,15 @@ def _keep_preferences(
     return preferences
 
 
-def _offer_tools(preferences: Preferences, assistant: Assistant, abilities: Abilities) -> None:
+def _offer_tools(
+    preferences: Preferences, assistant: Assistant, abilities: Abilities, index: SearchIndex
+) -> None:
     """Let the model call tools when it is able to, also after another one was chosen."""
+    from edge_assistant.tools.library import SearchDocumentsTool
     from edge_assistant.wiring.abilities import offered
+
+    if preferences.config.documents.enabled:
+        abilities.actions.add(SearchDocumentsTool(index))
 
     async def carry_out(_: Config, new: Config) -> None:
         assistant.offer(offered(new, abilities.actions))

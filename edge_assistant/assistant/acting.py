@@ -6,7 +6,7 @@ import logging
 
 import msgspec
 
-from edge_assistant.assistant.consent import consent, spoken_pin
+from edge_assistant.assistant.consent import consent, spoken_pin, wants_undo
 from edge_assistant.assistant.events import ConfirmationAsked, Route, ToolCalled, ToolFinished
 from edge_assistant.assistant.ladder import Question, QuickAnswer
 from edge_assistant.assistant.request import Confirms, Principal, Request
@@ -72,7 +72,7 @@ def understood(request: Request, actions: Actions, principal: Principal) -> Requ
 
 
 class ConsentRung:
-    """Carries out what a person confirmed, or drops it."""
+    """Carries out what a person confirmed, or drops it; takes back what was done."""
 
     def __init__(self, actions: Actions) -> None:
         self._actions = actions
@@ -81,12 +81,15 @@ class ConsentRung:
         """Answer a request that answers our question; a refusal is told as the answer."""
         request, turn = question.request, question.turn
         confirms = request.confirms
-        if confirms is None:
+        if confirms is None and not wants_undo(request.text):
             return None
         try:
-            result = await self._actions.answer(
-                confirms.action, request.principal, approve=confirms.approve, pin=confirms.pin
-            )
+            if confirms is None:
+                result = await self._actions.undo(occasion_of(request))
+            else:
+                result = await self._actions.answer(
+                    confirms.action, request.principal, approve=confirms.approve, pin=confirms.pin
+                )
         except EdgeError as error:
             logger.info("turn %s: %s", turn.id, error.code)
             _finished(turn, "confirm", "failed", error.code)
@@ -105,5 +108,6 @@ def _said(text: str) -> QuickAnswer:
     if sentence[-1:].isalnum():
         sentence += "."
     return QuickAnswer(
-        text=sentence, route=Route(rung="intent", model="", reason="a person answered our question")
+        text=sentence,
+        route=Route(rung="intent", model="", reason="a person answered our question, or took something back"),
     )

@@ -43,6 +43,17 @@ def consent(text: str) -> bool | None:
     return True if said in _YES else False if said in _NO else None
 
 
+_UNDO = frozenset(
+    ("undo", "undo that", "undo it", "take that back", "take it back", "rückgängig", "mach das rückgängig",
+     "nimm das zurück")
+)  # fmt: skip
+
+
+def wants_undo(text: str) -> bool:
+    """Return whether `text` is nothing but the wish to take the last action back."""
+    return _said(text) in _UNDO
+
+
 def spoken_pin(text: str) -> str:
     """Return the digits of a text that is nothing else, in figures or words; empty when it is more."""
     words = _said(text).removeprefix("the pin is ").removeprefix("die pin ist ").removeprefix("it s ").split()

@@ -83,6 +83,10 @@ class Actions:
         self._stuck: set[asyncio.Task[Any]] = set()
         """Runs that did not end when they were told to."""
 
+    def add(self, tool: Tool) -> None:
+        """Take one more tool, while everything starts."""
+        self.tools[tool.name] = tool
+
     async def do(self, call: Call, occasion: Occasion) -> Result:
         """Do it, or ask first.
 

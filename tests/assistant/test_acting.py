@@ -73,7 +73,7 @@ async def test_a_risky_action_is_asked_about_and_a_spoken_yes_does_it(house, mod
     assert house.door.runs == []
     events = await house.say("Yes, please.")
     assert events[-1].text == "It is unlocked."
-    assert events[-1].route.reason == "a person answered our question"
+    assert events[-1].route.reason == "a person answered our question, or took something back"
     assert house.door.runs == [("front", "owner")]
     assert model.generations == []
 
@@ -106,6 +106,15 @@ async def test_a_yes_elsewhere_or_of_somebody_else_does_nothing(house, model):
     with pytest.raises(EdgeError, match="CONFIRMATION_NOT_YOURS"):
         await house.say("Yes.", GUEST, "guest", confirms=Confirms(action=asked.action, approve=True))
     assert house.door.runs == []
+
+
+async def test_what_was_done_is_taken_back_by_a_word(house, model):
+    assert (await house.say("undo that"))[-1].text == "There is nothing that I could take back."
+    house.door.risk = "free"
+    await house.say("unlock the door")
+    assert (await house.say("Undo that."))[-1].text == "It is unlocked."
+    assert [door for door, _ in house.door.runs] == ["front", "back"]
+    assert model.generations == []
 
 
 async def test_a_pin_is_said_used_and_kept_nowhere(house, conversations, caplog):
