@@ -26,7 +26,7 @@ from edge_assistant.store.database import Database
 logger = logging.getLogger(__name__)
 
 RRF_CONSTANT = 60
-CANDIDATES_LEAST = 200
+CANDIDATES_LEAST = 240
 CANDIDATES_MOST = 800
 """Chunks that the bits may propose; the more there are in all, the more are looked at twice."""
 
