@@ -23,7 +23,6 @@ import os
 import resource
 import signal
 from collections.abc import Sequence
-from ctypes.util import find_library
 
 import msgspec
 
@@ -150,12 +149,10 @@ def _filter_calls() -> None:
 
 def load_seccomp() -> ctypes.CDLL:
     """Return libseccomp; raises `SandboxError` when it isn't installed."""
-    for name in ("libseccomp.so.2", find_library("seccomp")):
-        try:
-            library = ctypes.CDLL(name) if name else None
-        except OSError:
-            continue
-        if library is not None:
-            library.seccomp_init.restype = ctypes.c_void_p
-            return library
-    raise SandboxError("libseccomp is missing: install libseccomp2")
+    # By its very name: `find_library` starts programs and writes files, which nobody but root may do in here.
+    try:
+        library = ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        raise SandboxError("libseccomp is missing: install libseccomp2") from None
+    library.seccomp_init.restype = ctypes.c_void_p
+    return library

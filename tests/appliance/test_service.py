@@ -16,6 +16,7 @@ from edge_assistant.ops.journal import MESSAGE_IDS
 from tests.appliance.machine import AS_SERVICE, Machine
 
 ROOT = Path(__file__).parents[2]
+CONFIGURATION = "[web]\\nlan = false\\n[documents]\\nenabled = true\\n"
 LATER = pytest.mark.timeout(400)
 
 
@@ -37,9 +38,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[
     folder.mkdir()
     machine = Machine(folder, bundle)
     # No route: what is installed comes from the bundle alone.
-    machine.run(
-        "mkdir -p /etc/edge-assistant; printf '[web]\\nlan = false\\n' > /etc/edge-assistant/config.toml"
-    )
+    machine.run(f"mkdir -p /etc/edge-assistant; printf '{CONFIGURATION}' > /etc/edge-assistant/config.toml")
     yield machine
     machine.off()
 
@@ -89,6 +88,12 @@ def test_the_page_is_reached_through_the_socket_that_systemd_holds(machine: Mach
     machine.wait_until(lambda: ready(machine))
 
 
+def test_a_document_is_read_in_its_closed_process_by_a_user_who_is_not_root(machine: Machine) -> None:
+    machine.run("echo 'The boiler is serviced in May by Kestrel Heating.' > /srv/boiler.txt")
+    assert "1 passages" in machine.assistant("documents", "add", "/srv/boiler.txt").stdout
+    assert "Kestrel Heating" in machine.assistant("documents", "search", "boiler").stdout
+
+
 @pytest.mark.parametrize("number", ["KILL", "STOP"])
 @LATER
 def test_a_killed_or_frozen_daemon_is_started_again(machine: Machine, number: str) -> None:
@@ -113,7 +118,7 @@ def test_a_killed_or_frozen_worker_is_replaced_under_the_same_daemon(machine: Ma
 def test_a_reload_carries_out_what_can_be_and_says_what_waits(machine: Machine) -> None:
     pid = machine.pid
     machine.run(
-        "printf '[assistant]\\nname = \"Kestrel\"\\n[web]\\nlan = false\\nport = 9999\\n'"
+        f"printf '{CONFIGURATION}[assistant]\\nname = \"Kestrel\"\\n' | sed 's/^lan.*/&\\nport = 9999/'"
         " > /etc/edge-assistant/config.toml"
     )
     machine.run("systemctl reload edge-assistant.service")
@@ -122,7 +127,7 @@ def test_a_reload_carries_out_what_can_be_and_says_what_waits(machine: Machine) 
     machine.run("systemctl reload edge-assistant.service")
     machine.wait_until(lambda: "the old one stays" in machine.journal())
     assert machine.pid == pid
-    machine.run("printf '[web]\\nlan = false\\n' > /etc/edge-assistant/config.toml")
+    machine.run(f"printf '{CONFIGURATION}' > /etc/edge-assistant/config.toml")
 
 
 def test_events_are_found_in_the_journal_by_their_id(machine: Machine) -> None:
