@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request
 
 STORY = "Write a long story about a lighthouse keeper, her dog and the sea, with many details."
-LOST = re.compile(r"WebSocket connection to|ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_FAILED|\b503\b")
+LOST = re.compile(
+    r"WebSocket connection to|ERR_(CONNECTION|EMPTY_RESPONSE|FAILED|INTERNET_DISCONNECTED)|\b503\b"
+)
 """What a browser itself writes into the console when the device is away."""
 
 READY = """async () => {
@@ -93,7 +95,7 @@ class ChatPage:
         return self.text
 
     def wait_for_end(self) -> None:
-        self.wait_until(lambda: self.answers.last.get_attribute("aria-busy") == "false", 60)
+        self.wait_until(lambda: self.answers.last.get_attribute("aria-busy") == "false", 180)
 
     @staticmethod
     def wait_until(holds: Callable[[], object], seconds: float = 20.0) -> None:

@@ -145,7 +145,10 @@ def test_every_panel_has_names_contrast_and_room(
         chat.page.locator("#open-drawer").click()
     chat.page.locator("#settings").click()
     dialog = chat.page.locator("dialog.panels")
-    for panel in ("page", "assistant", "model", "documents", "status", "memory", "turns"):
+    dialog.locator(".panel h3").first.wait_for()
+    panels = dialog.locator("[data-panel]").evaluate_all("tabs => tabs.map((tab) => tab.dataset.panel)")
+    assert {"page", "assistant", "model", "documents", "status", "memory", "turns"} <= set(panels)
+    for panel in panels:
         dialog.locator(f"[data-panel={panel}]").click()
         chat.wait_until(lambda: dialog.get_by_text("Einen Moment …").count() == 0)
         assert chat.page.evaluate(AUDIT) == [], panel
@@ -282,6 +285,7 @@ def test_pictures_of_a_desk_show_a_chat_and_where_its_time_went(
     album.keep(chat, "desk-welcome")
     for question in QUESTIONS:
         assert chat.ask(question)
+    chat.page.locator(".question").last.evaluate("node => node.scrollIntoView()")
     album.keep(chat, "desk-chat")
     dialog = settings(chat, "turns")
     assert dialog.locator("svg.waterfall").count() == len(QUESTIONS)
@@ -308,6 +312,20 @@ def test_both_languages_say_everything() -> None:
         for key in re.findall(r'\bt\("(\w+)"', path.read_text(encoding="utf-8"))
     }
     assert used <= set(keys(STATIC / "text.js", "ENGLISH"))
+
+
+def test_a_panel_is_there_for_those_who_may_open_it_where_its_part_of_the_device_is_on(
+    chat: ChatPage,
+) -> None:
+    shown = chat.page.evaluate(
+        """async () => {
+            const { PANELS, panelsFor } = await import("/static/panels.js");
+            PANELS.push({ id: "new", title: ["New", "Neu"], role: "member", needs: "home" });
+            const cases = [["guest", ["home"]], ["member", []], ["member", ["home"]], ["owner", ["home"]]];
+            return cases.map((each) => panelsFor(...each).some(({ id }) => id === "new"));
+        }"""
+    )
+    assert shown == [False, False, True, True]
 
 
 def test_every_panel_is_a_module_that_makes_one() -> None:

@@ -36,8 +36,6 @@ LOOKS: tuple[tuple[dict[str, Any], Literal["light", "dark"], str], ...] = (
 )
 """Devices, colours and languages in which the page is looked at."""
 
-PANELS = ("page", "assistant", "model", "status", "turns")
-
 
 def _script(name: str) -> str:
     """Return a function in JavaScript, without the comment above it."""
@@ -189,7 +187,9 @@ async def _audit(page: Page, seen: Seen, *, thorough: bool) -> None:
         await _check(page, seen)
     await page.locator("#settings").click()
     dialog = page.locator("dialog.panels")
-    for panel in PANELS if thorough else PANELS[:1]:
+    await dialog.locator(".panel h3").first.wait_for()
+    panels = await dialog.locator("[data-panel]").evaluate_all("tabs => tabs.map((tab) => tab.dataset.panel)")
+    for panel in panels if thorough else panels[:1]:
         await dialog.locator(f"[data-panel={panel}]").click()
         await dialog.locator(".panel h3").first.wait_for()
         await _check(page, seen)
@@ -204,6 +204,16 @@ async def _check(page: Page, seen: Seen) -> None:
     """Gather what the audit says, and go round with Tab: in the document's order, and always seen."""
     seen.views += 1
     seen.complaints += await page.evaluate(_script("audit.js"))
+    complaints = await _go_round(page)
+    if (
+        complaints
+    ):  # what was counted may have been drawn anew meanwhile, as the list of chats is after an answer
+        complaints = await _go_round(page)
+    seen.complaints += complaints
+
+
+async def _go_round(page: Page) -> list[str]:
+    """Return what is wrong with going through the page by keyboard."""
     count = int(await page.evaluate(_script("focus.js")))
     stops: list[Any] = []
     for _ in range(count + 3):  # browsers put their own stops between the last and the first
@@ -211,13 +221,12 @@ async def _check(page: Page, seen: Seen) -> None:
         stops.append(await page.evaluate(FOCUSED))
     await page.evaluate("() => document.activeElement.blur()")
     order = [index for index, _, _ in stops if index >= 0]
+    complaints = [f"focus not seen on {name}" for index, shown, name in stops if index >= 0 and not shown]
     if set(order) != set(range(count)):
-        seen.complaints.append(f"Tab reaches {len(set(order))} of {count}")
+        complaints.append(f"Tab reaches {len(set(order))} of {count}")
     elif not _goes_round(order, count):
-        seen.complaints.append(f"Tab does not follow the document: {order}")
-    seen.complaints += [
-        f"focus not seen on {name}" for index, shown, name in stops if index >= 0 and not shown
-    ]
+        complaints.append(f"Tab does not follow the document: {order}")
+    return complaints
 
 
 def _goes_round(order: list[int], count: int) -> bool:

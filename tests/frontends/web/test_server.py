@@ -58,6 +58,8 @@ async def test_status_says_how_the_assistant_is(site):
     assert status["assistant"] == "Nabu"
     assert status["version"] == __version__
     assert status["model"]["phase"] == "ready"
+    assert "web" in status["features"]
+    assert "voice" not in status["features"]
     assert status["sockets"] == 1
     assert status["rss_bytes"] > 1_000_000
     assert status["uptime_seconds"] >= 0

@@ -68,9 +68,20 @@ export class Chat {
   }
 
   merge(stored) {
-    const pending = Array.from(this.views.values()).filter(({ turn }) => turn.phase === "sending");
     for (const each of stored) this.mergeTurn(each);
-    for (const view of pending) if (view.turn.phase === "sending") this.log.append(...view.nodes);
+    this.order(stored.map(({ id }) => id));
+  }
+
+  /** Puts turns into the order of the device: those loaded earlier, the newest `ids`, then what is on its way. */
+  order(ids) {
+    const shown = Array.from(this.views.keys());
+    const first = shown.findIndex((id) => ids.includes(id));
+    const isEarlier = (id) => shown.indexOf(id) < first && !this.live.has(id) && this.views.get(id).turn.phase !== "refused";
+    const others = shown.filter((id) => !ids.includes(id));
+    const wanted = [...others.filter(isEarlier), ...ids, ...others.filter((id) => !isEarlier(id))];
+    this.views = new Map(wanted.map((id) => [id, this.views.get(id)]));
+    const nodes = Array.from(this.views.values()).flatMap((view) => view.nodes);
+    if (nodes.some((node, index) => node !== this.log.children[index])) this.log.append(...nodes);
   }
 
   mergeTurn(stored) {

@@ -9,6 +9,7 @@ const tab = () => sessionStorage; // drafts live as long as the tab
 export class Composer {
   constructor(byId, { onSend, onStop }) {
     this.field = byId("message");
+    this.field.placeholder = t("message");
     this.sendButton = byId("send");
     this.stopButton = byId("stop");
     this.onSend = onSend;

@@ -102,7 +102,7 @@ export const GERMAN = {
   modelFailed: "Das Modell ist ausgefallen",
   modelStopped: "Das Modell ist angehalten",
   connecting: "Verbindet …",
-  offline: "Offline, verbindet neu …",
+  offline: "Offline",
   offlineHint: "Keine Verbindung zum Gerät. Die Seite verbindet sich von selbst; was Sie schreiben, wird dann gesendet.",
 
   signInTitle: "In diesem Browser anmelden",

@@ -104,7 +104,7 @@ const ENGLISH = {
   modelFailed: "The model failed",
   modelStopped: "The model is stopped",
   connecting: "Connecting…",
-  offline: "Offline, reconnecting…",
+  offline: "Offline",
   offlineHint: "No connection to the device. The page reconnects by itself; what you write is sent then.",
 
   signInTitle: "Sign in on this browser",

@@ -26,13 +26,15 @@ class Wizard {
     this.at = Math.max(0, STEPS.indexOf(kept(AT, tab)));
     this.place = el("div", { class: "wizard-place" });
     this.foot = el("div", { class: "dialog-actions" });
-    this.count = el("p", { class: "muted small" });
+    this.count = el("p", { class: "hidden" });
+    this.dots = el("div", { class: "dots", "aria-hidden": "true" }, ...STEPS.map(() => el("span")));
     this.title = el("h2", { id: "wizard-title", tabindex: "-1" });
     this.note = el("p", { class: "note problem", role: "alert" });
     this.save = async () => "";
     this.dialog = el(
       "dialog",
       { class: "panels wizard", "aria-labelledby": "wizard-title", onclose: () => this.closed() },
+      el("div", { class: "wizard-head" }, el("img", { src: "/static/icon.svg", alt: "", width: 40, height: 40 }), this.dots),
       this.count,
       this.title,
       this.place,
@@ -61,10 +63,11 @@ class Wizard {
     this.save = async () => "";
     this.note.textContent = "";
     this.count.textContent = say("stepOf", this.at + 1, STEPS.length);
+    this.dots.childNodes.forEach((dot, index) => dot.classList.toggle("past", index <= this.at));
     this.title.textContent = say(`wizard_${step}`);
     const nodes = await this[step]().catch((error) => [el("p", { class: "note problem" }, say("failed", error.message))]);
     if (STEPS[this.at] !== step) return;
-    this.place.replaceChildren(el("p", { class: "muted" }, say(`wizard_${step}_text`)), ...nodes);
+    this.place.replaceChildren(el("p", { class: "muted lead" }, say(`wizard_${step}_text`)), ...nodes);
     this.foot.replaceChildren(...this.buttons());
     this.title.focus();
   }
