@@ -282,7 +282,6 @@ def test_pictures_of_a_desk_show_a_chat_and_where_its_time_went(
 ) -> None:
     daemon.wait_for_model()
     chat = make_page(make_context(**DESK, device_scale_factor=2)).open(daemon.link())
-    album.keep(chat, "desk-welcome")
     for question in QUESTIONS:
         assert chat.ask(question)
     chat.page.locator(".question").last.evaluate("node => node.scrollIntoView()")
@@ -290,9 +289,6 @@ def test_pictures_of_a_desk_show_a_chat_and_where_its_time_went(
     dialog = settings(chat, "turns")
     assert dialog.locator("svg.waterfall").count() == len(QUESTIONS)
     album.keep(chat, "desk-turns")
-    dialog.locator("[data-panel=model]").click()
-    dialog.locator(".model").first.wait_for()
-    album.keep(chat, "desk-model")
 
 
 def test_both_languages_say_everything() -> None:
