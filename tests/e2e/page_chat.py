@@ -11,7 +11,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, R
 
 STORY = "Write a long story about a lighthouse keeper, her dog and the sea, with many details."
 LOST = re.compile(
-    r"WebSocket connection to|ERR_(CONNECTION|EMPTY_RESPONSE|FAILED|INTERNET_DISCONNECTED)|\b503\b|when fetching the script"
+    r"WebSocket connection to|ERR_(CONNECTION|EMPTY_RESPONSE|FAILED|INTERNET_DISCONNECTED)|\b503\b"
+    r"|when fetching the script"
 )
 """What a browser itself writes into the console when the device is away."""
 
