@@ -34,6 +34,7 @@ from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.erasing import conversation_hook, fact_hook, index_hook
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.search import SearchIndex
+from edge_assistant.ops.notices import Notices
 from edge_assistant.ops.preferences import Preferences, differences
 from edge_assistant.ops.services import Services, Web
 from edge_assistant.ops.systemd import Notifier, activated_socket
@@ -42,10 +43,12 @@ from edge_assistant.people.people import People
 from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.database import Database
 from edge_assistant.store.erase import EraseHook
+from edge_assistant.store.heal import Opened
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
 from edge_assistant.store.outbox import outbox_hook
 from edge_assistant.tools.erasing import list_hook, timer_hook
+from edge_assistant.wiring.backups import backups_folder, open_healed, start_backups
 from edge_assistant.wiring.library import looking_up, start_library
 from edge_assistant.wiring.service import reload_when_asked, status_line
 from edge_assistant.workers.supervisor import attended
@@ -132,8 +135,8 @@ async def serve(
         await stack.enter_async_context(_task(notifier.extend_start(), "start-up"))
         stack.enter_context(StateLock(paths.lock))
         _make_private(paths.state)
-        ring = KeyRing(paths.state)
-        database = await _open_database(stack, paths, ring, greeter)
+        ring, notices = KeyRing(paths.state), Notices()
+        database = _keep_database(stack, await open_healed(config, paths, ring, notices), greeter)
         conversations = Conversations(database)
         await conversations.recover()
         model = await _start_model(stack, config, paths, shutdown)
@@ -156,7 +159,7 @@ async def serve(
             _offer_tools(preferences, assistant, abilities, index)
         people = People(database)
         hooks = erase_hooks(assistant, learner, abilities, people, library)
-        forgetting = Forgetting(database, ring, audit, hooks)
+        forgetting = Forgetting(database, ring, audit, hooks, backups_folder(config, paths))
         services = Services(
             preferences,
             ring,
@@ -168,7 +171,12 @@ async def serve(
             forgetting=forgetting,
             audit=audit,
             library=library,
+            notices=notices,
         )
+        if daemon:
+            services.nightly = await start_backups(
+                stack, config, paths, database=database, ring=ring, notices=notices, restart=shutdown.restart
+            )
         voice = None
         if daemon and config.voice.enabled:
             services.voice = voice = await _start_voice(stack, config, paths, assistant)
@@ -232,13 +240,11 @@ def _make_private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-async def _open_database(stack: AsyncExitStack, paths: Paths, ring: KeyRing, greeter: Greeter) -> Database:
-    keys = ring.open(paths.database)
-    database = await Database.open(paths.database, keys.data_key)
-    stack.push_async_callback(database.close)
-    if keys.recovery_code:  # only now: until there is a database, each start makes a new one
-        greeter.recovery_code(keys.recovery_code)
-    return database
+def _keep_database(stack: AsyncExitStack, opened: Opened, greeter: Greeter) -> Database:
+    stack.push_async_callback(opened.database.close)
+    if opened.recovery_code:  # only now: until there is a database, each start makes a new one
+        greeter.recovery_code(opened.recovery_code)
+    return opened.database
 
 
 async def _start_model(
@@ -393,7 +399,7 @@ def _tools(stack: AsyncExitStack, preferences: Preferences, paths: Paths, servic
 
     pulls = Pulls()
     stack.push_async_callback(pulls.close)
-    return Tools(preferences, pulls, paths.models, services.new_recovery_code)
+    return Tools(preferences, pulls, paths.models, services.new_recovery_code, services.notices)
 
 
 def _embedder(stack: AsyncExitStack, paths: Paths) -> Embedder | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import tarfile
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import apsw
@@ -26,11 +28,12 @@ from edge_assistant.memory.search import SearchIndex
 from edge_assistant.memory.vectors import ensure_table, pending, store_vectors
 from edge_assistant.people.people import People
 from edge_assistant.store.audit import AuditLog
-from edge_assistant.store.backup import back_up
+from edge_assistant.store.backup import back_up, unpack
 from edge_assistant.store.connection import connect
 from edge_assistant.store.database import Database
 from edge_assistant.store.erase import NOT_ABOUT_PEOPLE, Document, Person, Sessions, Topic
-from edge_assistant.store.keys import KeyRing
+from edge_assistant.store.keys import KeyRing, read_envelope
+from edge_assistant.store.nightly import NightlyBackups, Rotation
 from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.timers import Timers
@@ -199,6 +202,45 @@ async def test_backups_forget_too_and_can_still_be_restored(house: House, tmp_pa
     assert not list(tmp_path.glob("*.forget*"))
 
 
+async def test_nightly_backups_forget_too_also_those_that_a_restored_store_never_heard_of(
+    house: House, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    backups = NightlyBackups(
+        house.database, house.ring.envelope_path, folder, Rotation(hour=3, days=7, weeks=4)
+    )
+    made = [await backups.make(datetime(2026, 5, day, 4)) for day in (4, 5)]  # noqa: DTZ001 - local
+    await house.database.write(
+        lambda db: db.execute("DELETE FROM backups WHERE path = ?", (str(made[1].path),))
+    )
+    (folder / "nightly-0123abcd-000001-20260504T040000.backup").write_bytes(made[0].path.read_bytes()[:3000])
+    forgetting = Forgetting(house.database, house.ring, house.audit, house.hooks, folder)
+    receipt = await forgetting.forget(Person("ann"), OWNER.id)
+    assert receipt.backups_erased == 2
+    for backup in made:
+        envelope = unpack(backup.path, tmp_path / "copy.db")
+        assert house.ring.unlock_other(read_envelope(envelope, "keys")) == house.key
+        opened = connect(tmp_path / "copy.db", house.key)
+        assert CANARY not in _everything(opened)
+        opened.close()
+
+
+async def test_a_backup_in_the_making_does_not_escape(house: House, tmp_path: Path) -> None:
+    making = [
+        asyncio.create_task(back_up(house.database, house.ring.envelope_path, tmp_path / f"{number}.backup"))
+        for number in range(3)
+    ]
+    await asyncio.sleep(0)
+    receipt = await house.forgetting.forget(Person("ann"), OWNER.id)
+    await asyncio.gather(*making)
+    assert receipt.backups_not_reached == ()
+    for number in range(3):
+        unpack(tmp_path / f"{number}.backup", tmp_path / "copy.db")
+        opened = connect(tmp_path / "copy.db", house.key)
+        assert CANARY not in _everything(opened)
+        opened.close()
+
+
 async def test_a_backup_that_is_none_is_named_and_harms_nothing(house: House, tmp_path: Path) -> None:
     backup = tmp_path / "b.backup"
     await back_up(house.database, house.ring.envelope_path, backup)
@@ -241,8 +283,6 @@ async def test_a_preview_counts_and_takes_nothing(house: House) -> None:
 
 
 async def test_a_running_answer_ends_and_leaves_nothing(house: House) -> None:
-    import asyncio
-
     gate = asyncio.Event()
     house.model.steps = [f"the {CANARY} is", gate, "never said"]
     turn = await house.assistant.start(Request(id="r", text="Well?", session="anns", principal=ANN))

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import apsw
 import msgspec
@@ -68,12 +69,19 @@ class Forgetting:
     """Does what every room's hook says, in all copies there are."""
 
     def __init__(
-        self, database: Database, keys: KeyRing, audit: AuditLog, hooks: Sequence[EraseHook]
+        self,
+        database: Database,
+        keys: KeyRing,
+        audit: AuditLog,
+        hooks: Sequence[EraseHook],
+        nightly: Path | None = None,
     ) -> None:
         self._database = database
         self._keys = keys
         self._audit = audit
         self._hooks = tuple(hooks)
+        self._nightly = nightly
+        """Folder of the nightly backups, when there are any."""
         self._one_at_a_time = asyncio.Lock()
 
     async def forget(self, subject: Subject, by: str) -> Receipt:
@@ -81,7 +89,7 @@ class Forgetting:
 
         Whether `by`, a principal's id, may do that is for the caller to know.
         """
-        async with self._one_at_a_time:
+        async with self._one_at_a_time, self._database.copies:
             async with AsyncExitStack() as stack:
                 for hook in self._hooks:
                     if hook.live is not None:
@@ -89,7 +97,7 @@ class Forgetting:
                 erased = await self._database.write(lambda db: erase_rows(db, self._hooks, subject))
             emptied = await self._empty_log()
             copies = await erase_in_copies(
-                self._database, self._keys, lambda db: erase_rows(db, self._hooks, subject)
+                self._database, self._keys, lambda db: erase_rows(db, self._hooks, subject), self._nightly
             )
         receipt = Receipt(
             kind=str(subject.__struct_config__.tag),

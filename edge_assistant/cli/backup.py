@@ -8,24 +8,30 @@ from pathlib import Path
 
 from edge_assistant.cli.connection import connect
 from edge_assistant.config import Paths, load_paths
-from edge_assistant.errors import EdgeError
+from edge_assistant.errors import EdgeError, UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="where to write it")
+    parser.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="where to write it; else beside the nightly ones"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the backup, through the daemon when it runs."""
-    paths, target = load_paths(), args.file.expanduser().absolute()
+    paths = load_paths()
+    wanted = args.file.expanduser().absolute() if args.file else None
     if connection := connect(paths.control_socket):
         try:
-            size = connection.order(type="backup", path=str(target))["bytes"]
+            written = connection.order(type="backup", path=str(wanted or ""))
+            target, size = Path(written["path"]), written["bytes"]
         finally:
             connection.close()
+    elif wanted is None:
+        raise UsageError("BACKUP_FILE_NEEDED", "the assistant is not running: name a file to write to")
     else:
-        size = asyncio.run(_back_up_alone(paths, target))
+        target, size = wanted, asyncio.run(_back_up_alone(paths, wanted))
     print(f"{target}: {size:,} bytes; the recovery code opens it on any device")
     return 0
 

@@ -273,6 +273,21 @@ class ToolSettings(Section, frozen=True):
     """GPIO pins that may be used, by name; needs the extra `gpio`."""
 
 
+class BackupSettings(Section, frozen=True):
+    """`[backups]`: encrypted copies of everything it knows, made every night."""
+
+    enabled: bool = True
+    """Whether they are made; a damaged store is restored from the newest good one."""
+    folder: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Where they lie, better on another disk; empty is `backups/` in the state folder."""
+    hour: Annotated[int, msgspec.Meta(ge=0, le=23)] = 3
+    """Local hour from which on the night's backup is made."""
+    keep_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
+    """The newest of so many days are kept,"""
+    keep_weeks: Annotated[int, msgspec.Meta(ge=0, le=520)] = 4
+    """and the newest of so many weeks."""
+
+
 class Home(Section, frozen=True):
     """`[home]`: devices and rooms."""
 
@@ -324,6 +339,7 @@ class Config(Section, frozen=True):
     voice: VoiceSettings = VoiceSettings()
     mqtt: MqttSettings = MqttSettings()
     tools: ToolSettings = ToolSettings()
+    backups: BackupSettings = BackupSettings()
     home: Home = Home()
     cloud: Cloud = Cloud()
     guard: Guard = Guard()

@@ -224,6 +224,9 @@ class _Connection:
             case Sessions(user):
                 return SessionList(await self._services.sessions(user))
             case Backup(path):
+                if not path:
+                    made = await self._services.backup_now()
+                    return BackupWritten(str(made), made.stat().st_size)
                 return BackupWritten(path, await self._services.backup(Path(path)))
             case RecoveryCode():
                 return RecoveryCodeMade(await self._services.new_recovery_code())

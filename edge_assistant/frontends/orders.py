@@ -78,9 +78,9 @@ class Sessions(msgspec.Struct, frozen=True, tag="sessions", tag_field="type"):
 
 
 class Backup(msgspec.Struct, frozen=True, tag="backup", tag_field="type"):
-    """Write an encrypted copy of the database to the absolute `path`."""
+    """Write an encrypted copy of the database to the absolute `path`; empty makes the night's backup now."""
 
-    path: Annotated[str, msgspec.Meta(pattern=r"^/[^\x00]*\Z", max_length=4096)]
+    path: Annotated[str, msgspec.Meta(pattern=r"^(/[^\x00]*)?\Z", max_length=4096)] = ""
 
 
 class RecoveryCode(msgspec.Struct, frozen=True, tag="recovery_code", tag_field="type"):

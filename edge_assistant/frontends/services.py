@@ -62,6 +62,10 @@ class Services(Memory, Protocol):
         """Return a person's conversations."""
         ...
 
+    async def backup_now(self) -> Path:
+        """Make a nightly backup now and return where it lies; raises `StoreError`, BACKUPS_DISABLED."""
+        ...
+
     async def backup(self, path: Path) -> int:
         """Write a backup and return its size in bytes."""
         ...

@@ -27,6 +27,11 @@ MESSAGE_IDS = {
     "no model: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c009",
     "the house can't reach the page: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00a",
     "new keys made in %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00b",
+    "the store was healed: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c100",
+    "no nightly backup: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c101",
+    "nightly backup made: %d bytes": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c102",
+    "the database is damaged: starting anew to restore it": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c103",
+    "the database is damaged, and there is no backup to restore it from": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c104",
 }
 """Text of a record and its id (sd-id128(3))."""
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from edge_assistant.llm.protocol import LanguageModel, ModelStatus
 from edge_assistant.memory.conversation import Session
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.facts import Facts
+from edge_assistant.ops.notices import Notice, Notices
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.people.people import People
 from edge_assistant.people.person import HOUSEHOLD, Device, Principal, Role, Scope, User
@@ -26,6 +28,7 @@ from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.backup import back_up
 from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
+from edge_assistant.store.nightly import NightlyBackups
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", tag_field="type", kw_only=True):
@@ -46,6 +49,8 @@ class Status(msgspec.Struct, frozen=True, tag="status", tag_field="type", kw_onl
     model: ModelStatus
     voice: msgspec.Struct | None
     """How ears and mouth are; None when `voice.enabled` is off."""
+    notices: tuple[Notice, ...]
+    """What the owner should know."""
 
 
 class Voice(Protocol):
@@ -104,11 +109,16 @@ class Services:
         forgetting: Forgetting,
         audit: AuditLog,
         library: Library | None = None,
+        notices: Notices,
     ) -> None:
         self.web: Web | None = None
         """Set when the page is served."""
         self.voice: Voice | None = None
         """Set when the device listens and speaks."""
+        self.nightly: NightlyBackups | None = None
+        """Set when backups are made every night."""
+        self.notices = notices
+        """What the owner should know."""
         self.preferences = preferences
         self._keys = keys
         self.database = database
@@ -141,6 +151,7 @@ class Services:
             house_problem=house_problem,
             model=self.model.status,
             voice=self.voice_report(),
+            notices=self.notices.shown,
         )
 
     def voice_report(self) -> msgspec.Struct | None:
@@ -203,6 +214,12 @@ class Services:
     async def sessions(self, principal_id: str) -> list[Session]:
         """Return a person's conversations, newest first."""
         return await self.conversations.sessions(principal_id)
+
+    async def backup_now(self) -> Path:
+        """Make a nightly backup now and return where it lies; raises `StoreError`, BACKUPS_DISABLED."""
+        if self.nightly is None:
+            raise UsageError("BACKUPS_DISABLED", "backups.enabled is off: name a file to write a backup to")
+        return (await self.nightly.make(datetime.now().astimezone().replace(tzinfo=None))).path
 
     async def backup(self, path: Path) -> int:
         """Write a backup to `path` and return its size in bytes; raises `StoreError`."""

@@ -49,12 +49,13 @@ async def back_up(database: Database, keys: Path, target: Path) -> int:
     _refuse_existing(target)
     copy = target.with_name(target.name + ".db-part")
     with plain_errors(target):
-        try:
-            await database.copy_to(copy)
-            size = await asyncio.to_thread(pack, copy, keys, target)
-        finally:
-            remove_database(copy)
-    await database.write(lambda db: _note(db, target))
+        async with database.copies:
+            try:
+                await database.copy_to(copy)
+                size = await asyncio.to_thread(pack, copy, keys, target)
+            finally:
+                remove_database(copy)
+            await database.write(lambda db: _note(db, target))
     return size
 
 
@@ -108,7 +109,7 @@ def restore(
         try:
             envelope = read_envelope(unpack(archive, copy), f"{KEYS_MEMBER} in {archive}")
             data_key = open_by_code(envelope, recovery_code)
-            _verify(copy, data_key, archive)
+            verify(copy, data_key, archive)
             ring = KeyRing(folder, environ)
             ring.device_key()  # fails before anything is moved
             return _replace(copy, data_key, recovery_code, ring)
@@ -144,7 +145,7 @@ def _member(members: tarfile.TarFile, name: str, limit: int) -> io.BufferedReade
     return file  # type: ignore[return-value]  # an ExFileObject is a BufferedReader
 
 
-def _verify(copy: Path, data_key: bytes, archive: Path) -> None:
+def verify(copy: Path, data_key: bytes, archive: Path) -> None:
     """Raise unless `copy` is a whole database under `data_key` that this version can read."""
     try:
         check_header(copy, data_key)
@@ -171,14 +172,27 @@ def _replace(copy: Path, data_key: bytes, recovery_code: str, ring: KeyRing) -> 
     says so and changes nothing; restoring again repairs it.
     """
     database = copy.with_name(DATABASE_MEMBER)
-    aside = _free_name(database)
+    aside = link_aside(database, ring, "before-restore")
     existed = database.exists()
+    ring.install(data_key, recovery_code)
+    move_in(copy, database, aside)
+    logger.info("backup restored: %d bytes", database.stat().st_size)
+    return aside if existed else None
+
+
+def link_aside(database: Path, ring: KeyRing, why: str) -> Path:
+    """Give the database, if there is one, and its keys another name `assistant.db.WHY` besides; return it."""
+    aside = _free_name(database, why)
     if ring.envelope_path.exists():
         os.link(ring.envelope_path, aside.with_name(aside.name + ".keys.json"))
-    if existed:
+    if database.exists():
         os.link(database, aside)
     sync_folder(database.parent)
-    ring.install(data_key, recovery_code)
+    return aside
+
+
+def move_in(copy: Path, database: Path, aside: Path) -> None:
+    """Put `copy` in the place of the database, whose log goes to where it was set aside."""
     log = side_file(database, "-wal")
     if log.exists():  # it would be replayed into the new database
         log.rename(side_file(aside, "-wal"))
@@ -186,13 +200,11 @@ def _replace(copy: Path, data_key: bytes, recovery_code: str, ring: KeyRing) -> 
     sync_file(copy)
     copy.replace(database)
     sync_folder(database.parent)
-    logger.info("backup restored: %d bytes", database.stat().st_size)
-    return aside if existed else None
 
 
-def _free_name(database: Path) -> Path:
-    """Return the first of `assistant.db.before-restore`, `…-2`, … of which nothing exists."""
-    base = database.with_name(database.name + ".before-restore")
+def _free_name(database: Path, why: str) -> Path:
+    """Return the first of `assistant.db.WHY`, `…-2`, … of which nothing exists."""
+    base = database.with_name(f"{database.name}.{why}")
     number = 1
     while any(base.parent.glob((name := base.name if number == 1 else f"{base.name}-{number}") + "*")):
         number += 1

@@ -20,13 +20,18 @@ from edge_assistant.errors import EdgeError, StoreError
 from edge_assistant.store.backup import pack, unpack
 from edge_assistant.store.connection import check_header, connect, remove_database, side_file
 from edge_assistant.store.database import Database, in_transaction
+from edge_assistant.store.envelope import Envelope
 from edge_assistant.store.files import write_private
 from edge_assistant.store.keys import KeyRing, read_envelope
 from edge_assistant.store.migrations import migrate
+from edge_assistant.store.nightly import nightly_backups
 
 logger = logging.getLogger(__name__)
 
 Work = Callable[[apsw.Connection], object]
+
+_ANOTHER_DEVICE = {"KEY_WRONG", "STORE_WRONG_KEY"}
+"""Devices may share a folder for their nightly backups."""
 
 State = Literal["erased", "gone", "not reached"]
 
@@ -41,13 +46,22 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was not reached: a code, see docs/errors.md."""
 
 
-async def erase_in_copies(database: Database, keys: KeyRing, work: Work) -> list[Copy]:
-    """Do `work` in every copy of the database that this device made and can reach."""
+async def erase_in_copies(
+    database: Database, keys: KeyRing, work: Work, nightly: Path | None = None
+) -> list[Copy]:
+    """Do `work` in every copy of the database that this device made and can reach.
+
+    A database that was restored does not know of backups made after its own: those in the folder
+    `nightly` are looked for.
+    """
     query = "SELECT path FROM backups ORDER BY made_at"
     rows = await database.read(lambda db: db.execute(query).fetchall())
-    backups = [Path(str(row[0])) for row in rows]
+    known = [Path(str(row[0])) for row in rows]
+    found = await asyncio.to_thread(nightly_backups, nightly) if nightly else []
+    backups = list(dict.fromkeys([*known, *(each.path.absolute() for each in reversed(found))]))
     aside = await asyncio.to_thread(_set_aside, database.path)
     copies = [await asyncio.to_thread(_in_backup, path, keys, work) for path in backups]
+    copies = [copy for copy in copies if Path(copy.path) in known or copy.reason not in _ANOTHER_DEVICE]
     copies += [await asyncio.to_thread(_in_database, path, keys, work) for path in aside]
     gone = [(copy.path,) for copy in copies if copy.state == "gone"]
     if gone:
@@ -57,7 +71,11 @@ async def erase_in_copies(database: Database, keys: KeyRing, work: Work) -> list
 
 def _set_aside(database: Path) -> list[Path]:
     ours = (".keys.json", "-wal", "-shm")
-    found = sorted(database.parent.glob(f"{database.name}.before-restore*"))
+    found = sorted(
+        path
+        for why in ("before-restore", "damaged")
+        for path in database.parent.glob(f"{database.name}.{why}*")
+    )
     return [path for path in found if not path.name.endswith(ours)]
 
 
@@ -69,7 +87,7 @@ def _in_backup(archive: Path, ring: KeyRing, work: Work) -> Copy:
     keys = archive.with_name(archive.name + ".forget-keys")
     try:
         envelope = unpack(archive, copy)
-        _clean(copy, ring.unlock_other(read_envelope(envelope, str(archive))), work)
+        _clean(copy, _key_of(read_envelope(envelope, str(archive)), ring), work)
         write_private(keys, envelope)
         pack(copy, keys, archive)
     except (EdgeError, apsw.Error, OSError) as error:
@@ -84,10 +102,20 @@ def _in_database(path: Path, ring: KeyRing, work: Work) -> Copy:
     """Clean a database that a restore set aside; its log may hold what its pages don't yet."""
     try:
         envelope = path.with_name(path.name + ".keys.json").read_bytes()
-        _clean(path, ring.unlock_other(read_envelope(envelope, str(path))), work)
+        _clean(path, _key_of(read_envelope(envelope, str(path)), ring), work)
     except (EdgeError, apsw.Error, OSError) as error:
         return _not_reached(path, error)
     return Copy(path=str(path), state="erased")
+
+
+def _key_of(envelope: Envelope, ring: KeyRing) -> bytes:
+    """Return the key of a copy; one from before the card was replaced has that of the present database."""
+    try:
+        return ring.unlock_other(envelope)
+    except StoreError as error:
+        if error.code != "KEY_WRONG":
+            raise
+        return ring.unlock()
 
 
 def _clean(path: Path, key: bytes, work: Work) -> None:

@@ -31,11 +31,18 @@ CACHE_KIB = 1024
 WAL_KEPT_BYTES = 4 * 1024 * 1024
 
 SIDE_FILES = ("-wal", "-shm")
+SUSPECT = "-suspect"
+"""A file beside a database that shall be read through at its next opening, whatever its size."""
 
 
 def key_salt(key: bytes) -> bytes:
     """Return the 16 bytes that a database under `key` starts with."""
     return hmac.digest(key, b"edge-assistant database salt", "sha256")[:SALT_BYTES]
+
+
+def lineage_of(key: bytes) -> str:
+    """Return 8 hexadecimal digits that tell the databases under `key` from others; no secret."""
+    return key_salt(key).hex()[:8]
 
 
 def side_file(path: Path, suffix: str) -> Path:
@@ -97,8 +104,10 @@ def open_checked(path: Path, key: bytes) -> apsw.Connection:
     connection = connect(path, key)
     try:
         connection.pragma("schema_version")  # reads the first page
-        if path.stat().st_size <= CHECKED_BYTES:
+        suspect = side_file(path, SUSPECT)
+        if path.stat().st_size <= CHECKED_BYTES or suspect.exists():
             check_pages(connection, path)
+            suspect.unlink(missing_ok=True)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     except BaseException:
         connection.close()

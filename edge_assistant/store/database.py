@@ -18,6 +18,7 @@ from edge_assistant.store.connection import (
     check_pages,
     connect,
     copy_database,
+    lineage_of,
     open_checked,
 )
 from edge_assistant.store.failure import plain_errors
@@ -77,7 +78,13 @@ class Database:
     def __init__(self, path: Path, key: bytes) -> None:
         self.path = path
         self._key = key
+        self.lineage = lineage_of(key)
+        """Tells its backups from those of others; a restored database keeps it."""
         self._closed = False
+        self.copies = asyncio.Lock()
+        """Held while a copy is made, and while something is forgotten in all copies: none escapes."""
+        self.damage = asyncio.Event()
+        """Set once something read was not what was written."""
         self._writer = Lane("store-writer", 1, self._open_writer)
         self._readers = Lane("store-reader", READERS, lambda: connect(path, key, read_only=True))
         self._scanner = Lane("store-scanner", 1, lambda: connect(path, key, read_only=True))
@@ -158,8 +165,13 @@ class Database:
     async def _run(self, lane: Lane, work: Work[T]) -> T:
         if self._closed:
             raise StoreError("STORE_CLOSED", "the assistant is shutting down; try again when it runs")
-        with plain_errors(self.path):
-            return await lane.run(work)
+        try:
+            with plain_errors(self.path):
+                return await lane.run(work)
+        except StoreError as error:
+            if error.code == "STORE_DAMAGED":
+                self.damage.set()
+            raise
 
 
 def in_transaction(connection: apsw.Connection, begin: str, work: Work[T]) -> T:

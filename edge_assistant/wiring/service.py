@@ -18,7 +18,8 @@ def status_line(services: Services) -> str:
     """Return how the daemon is, in one line without anything of anybody."""
     where = f"serving at {services.url}" if services.url else "serving the control socket"
     model = services.model.status
-    return f"{where}; model {model.name} {model.phase}"
+    told = "".join(f"; {notice.message}" for notice in services.notices.shown)
+    return f"{where}; model {model.name} {model.phase}{told}"
 
 
 async def reload_when_asked(

@@ -26,6 +26,7 @@ from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.erasing import conversation_hook, fact_hook
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.search import SearchIndex
+from edge_assistant.ops.notices import Notices
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.ops.services import Services
 from edge_assistant.people.people import People
@@ -134,6 +135,7 @@ class House:
             facts=Facts(database, SearchIndex(database, NoEmbedder("m"))),
             forgetting=Forgetting(database, KeyRing(folder), audit, hooks),
             audit=audit,
+            notices=Notices(),
         )
         self.control = ControlSocket(self.path, self.assistant, self.services)
         self.callers: list[Caller] = []

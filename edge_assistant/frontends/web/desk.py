@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from edge_assistant.errors import ModelError, UsageError
 from edge_assistant.frontends.web.access import allow
 from edge_assistant.frontends.web.responses import json_response, read_json
 from edge_assistant.ops.hardware import read_hardware
+from edge_assistant.ops.notices import Notices
 from edge_assistant.ops.preferences import Preferences
 
 Value = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -31,6 +32,8 @@ class Tools:
     models: Path
     """Folder of pulled models."""
     new_recovery_code: Callable[[], Awaitable[str]]
+    notices: Notices = field(default_factory=Notices)
+    """What the owner should know."""
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -101,7 +101,7 @@ class WebServer:
             Household(people.users, people.devices, self._doorkeeper, forgetter),
             PairingPages(self._inviter, people.pairings, lan),
             Privacy(forgetter, conversations, audit),
-            StatusPages(tools.preferences, model_status, voice, self._sockets.__len__),
+            StatusPages(tools.preferences, tools.notices, model_status, voice, self._sockets.__len__),
         )
         if facts is not None:
             self._parts += (MemoryPages(facts, conversations, audit),)

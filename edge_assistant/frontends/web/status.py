@@ -17,6 +17,7 @@ from edge_assistant.frontends.web.ports import Voice
 from edge_assistant.frontends.web.responses import json_response
 from edge_assistant.llm.protocol import ModelPhase, ModelStatus
 from edge_assistant.ops.hardware import Vitals, read_vitals
+from edge_assistant.ops.notices import Notice, Notices
 from edge_assistant.ops.preferences import Preferences
 
 VITALS_SECONDS = 1.5
@@ -43,6 +44,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Sections of the configuration that are on, such as `voice`."""
     set_up: bool
     """Whether the wizard need not be shown."""
+    notices: tuple[Notice, ...]
+    """What the owner should know about the device."""
 
 
 class StatusPages:
@@ -51,11 +54,13 @@ class StatusPages:
     def __init__(
         self,
         preferences: Preferences,
+        notices: Notices,
         model_status: Callable[[], ModelStatus],
         voice: Voice | None,
         count_sockets: Callable[[], int],
     ) -> None:
         self._preferences = preferences
+        self._notices = notices
         self._model_status = model_status
         self._voice = voice
         self._count_sockets = count_sockets
@@ -65,7 +70,11 @@ class StatusPages:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of health and status."""
-        return [web.get("/healthz", self.health), web.get("/api/status", self.status)]
+        return [
+            web.get("/healthz", self.health),
+            web.get("/api/status", self.status),
+            web.delete("/api/notices/{id}", self.dismiss),
+        ]
 
     @public
     async def health(self, request: web.Request) -> web.Response:
@@ -91,8 +100,15 @@ class StatusPages:
                 language=settings.language,
                 features=self._preferences.config.features,
                 set_up=self._preferences.set_up,
+                notices=self._notices.shown,
             )
         )
+
+    @allow("owner", "manage")
+    async def dismiss(self, request: web.Request) -> web.Response:
+        """Take away a notice that its owner has read."""
+        self._notices.dismiss(request.match_info["id"])
+        return web.Response(status=204)
 
     async def _read_vitals(self) -> Vitals:
         """Return how the device is; many pages may ask, but it is read once a while."""

@@ -177,3 +177,20 @@ async def test_the_real_command_tells_progress_as_json(tmp_path, models_folder):
                 break
     await pulls.close()
     assert pull.phase == "done", pull.message
+
+
+async def test_a_notice_stands_in_the_status_until_its_owner_has_read_it(site, owner, tools):
+    read = []
+    tools.notices.show("STORE_RESTORED", "the store was damaged", lambda: read.append(True))
+    tools.notices.show("BACKUP_FAILED", "no room")
+    async with owner.get("/api/status") as response:
+        notices = (await response.json())["notices"]
+    assert [(each["code"], each["dismissible"]) for each in notices] == [
+        ("STORE_RESTORED", True),
+        ("BACKUP_FAILED", False),
+    ]
+    for code, status in (("BACKUP_FAILED", 404), ("STORE_RESTORED", 204), ("STORE_RESTORED", 404)):
+        async with owner.delete(f"/api/notices/{code}") as response:
+            assert response.status == status
+    assert read == [True]
+    assert [each.code for each in tools.notices.shown] == ["BACKUP_FAILED"]

@@ -2,13 +2,16 @@
 
 import * as api from "./api.js";
 import { el } from "./dom.js";
+import { notify } from "./notices.js";
 import { say } from "./panel-text.js";
+import { noticeWords } from "./status.js";
 
 const LOOK_MS = 2000;
 const GB = 2 ** 30;
 
 export async function panel({ line }) {
   const facts = el("dl", { class: "facts" });
+  const notices = el("div", {});
   const memory = el("meter", { min: 0, max: 1, high: 0.9, "aria-label": say("memory") });
   const draw = async () => {
     const status = await api.status();
@@ -17,10 +20,25 @@ export async function panel({ line }) {
     const rows = describe(status, line());
     facts.replaceChildren(...rows.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]));
     facts.append(memory);
+    if (!notices.contains(document.activeElement)) notices.replaceChildren(...status.notices.map((each) => shown(each, draw)));
   };
   await draw();
   again(facts, draw);
-  return [facts];
+  return [notices, facts];
+}
+
+/** Returns a notice, with a button that takes it away when that is for a person to say. */
+function shown(notice, draw) {
+  const line = el("p", { class: "note problem" }, noticeWords(notice));
+  if (!notice.dismissible) return line;
+  const done = el("button", { type: "button", class: "quiet" }, say("noticeRead"));
+  done.addEventListener("click", async () => {
+    done.blur();
+    await api.call("DELETE", `/api/notices/${encodeURIComponent(notice.code)}`).catch((error) => notify(error.message));
+    await draw();
+  });
+  line.append(" ", done);
+  return line;
 }
 
 /** Draws every two seconds until `node` has left the page. */

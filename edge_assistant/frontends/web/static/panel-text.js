@@ -58,6 +58,7 @@ const ENGLISH = {
 
   phase: "State",
   phases: { ready: "ready", loading: "loading", restarting: "restarting", failed: "failed", stopped: "stopped" },
+  noticeRead: "I have read it",
   queue: "Queue",
   noLine: "nobody is before you",
   inLine: (place, seconds) => `you are number ${place}, about ${seconds} s`,
@@ -159,6 +160,7 @@ const GERMAN = {
 
   phase: "Zustand",
   phases: { ready: "bereit", loading: "lädt", restarting: "startet neu", failed: "ausgefallen", stopped: "angehalten" },
+  noticeRead: "Gelesen",
   queue: "Warteschlange",
   noLine: "niemand ist vor Ihnen",
   inLine: (place, seconds) => `Sie sind Nummer ${place}, etwa ${seconds} s`,

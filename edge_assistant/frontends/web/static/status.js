@@ -7,6 +7,11 @@ const SOON_MS = 1500;
 const LATER_MS = 30_000;
 const MODEL_WORDS = { loading: "loading", restarting: "restarting", failed: "modelFailed", stopped: "modelStopped" };
 
+/** Returns what a notice tells, in the page's language where the page knows it. */
+export function noticeWords({ code, message }) {
+  return t("notices")[code] ?? message;
+}
+
 export class Status {
   constructor(byId, { onSignedOut, onTold }) {
     this.onTold = onTold;
@@ -17,6 +22,7 @@ export class Status {
     this.onSignedOut = onSignedOut;
     this.connection = "connecting";
     this.model = null;
+    this.notices = [];
     this.timer = 0;
     document.addEventListener("visibilitychange", () => document.hidden || this.check());
   }
@@ -31,6 +37,7 @@ export class Status {
   /** Takes over the body of `GET /api/status`. */
   take(status) {
     this.model = status.model;
+    this.notices = status.notices;
     this.setUp = status.set_up;
     this.onTold(status);
     this.show();
@@ -68,7 +75,7 @@ export class Status {
     if (this.connection === "offline") return ["bad", t("offline"), t("offlineHint")];
     if (this.connection === "connecting" || !this.model) return ["wait", t("connecting"), ""];
     const { phase, detail } = this.model;
-    if (phase === "ready") return ["good", t("ready"), ""];
+    if (phase === "ready") return ["good", t("ready"), this.notices.map((notice) => noticeWords(notice)).join(" · ")];
     const words = t(MODEL_WORDS[phase] ?? "loading");
     if (phase === "loading") return ["wait", words, t("loadingHint")];
     if (phase === "restarting") return ["wait", words, detail];

@@ -97,6 +97,11 @@ export const GERMAN = {
 
   ready: "Bereit",
   loading: "Das Modell lädt …",
+  notices: {
+    STORE_RESTORED: "Der Speicher war beschädigt und wurde aus der neuesten Sicherung wiederhergestellt.",
+    STORE_DAMAGED: "Der Speicher ist stellenweise beschädigt, und es gibt keine gute Sicherung.",
+    BACKUP_FAILED: "Die nächtliche Sicherung ist fehlgeschlagen.",
+  },
   loadingHint: "Das Modell lädt noch. Sie können schon schreiben: Die Antwort kommt, wenn es bereit ist.",
   restarting: "Das Modell startet neu …",
   modelFailed: "Das Modell ist ausgefallen",

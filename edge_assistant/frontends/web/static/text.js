@@ -99,6 +99,7 @@ const ENGLISH = {
 
   ready: "Ready",
   loading: "The model is loading…",
+  notices: {},
   loadingHint: "The model is still loading. You can already write: the answer comes when it is ready.",
   restarting: "The model is restarting…",
   modelFailed: "The model failed",
