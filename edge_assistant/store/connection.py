@@ -7,6 +7,7 @@ need, are derived from the key: they tell a wrong key from a damaged file before
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import importlib.util
 import os
@@ -50,13 +51,26 @@ def side_file(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def connect(path: Path, key: bytes, *, read_only: bool = False) -> apsw.Connection:
+def connect(
+    path: Path, key: bytes, *, read_only: bool = False, file_system: str | None = None
+) -> apsw.Connection:
     """Open a connection to `path` under `key`, set up the same way everywhere.
 
-    It does not checkpoint when closed: only a connection that proved healthy may do so.
+    It does not checkpoint when closed: only a connection that proved healthy may do so. `file_system` is
+    the name of an apsw VFS in the place of the system's, as simulations have it; one connection is all
+    that may then be open.
+
+    `psow=0`: a power cut while a card writes may garble the whole sector, also what an earlier commit
+    put there. SQLite then lets each commit end on a sector of its own; `bench storage` shows the need.
     """
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection = apsw.Connection(
+        f"{path.absolute().as_uri()}?psow=0",
+        flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI,
+        vfs=f"multipleciphers-{file_system}" if file_system else None,
+    )
     try:
+        if file_system:  # which has no memory to share
+            connection.pragma("locking_mode", "exclusive")
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.pragma("cipher", "chacha20")
         connection.pragma("key", "raw:" + (key + key_salt(key)).hex())
@@ -108,11 +122,21 @@ def open_checked(path: Path, key: bytes) -> apsw.Connection:
         if path.stat().st_size <= CHECKED_BYTES or suspect.exists():
             check_pages(connection, path)
             suspect.unlink(missing_ok=True)
+        empty_log(connection)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def empty_log(connection: apsw.Connection) -> None:
+    """Move what a crash left in the log into the database, before anything is added to it.
+
+    After a power cut the last commit may end within a sector: the next one, cut off, could garble it.
+    """
+    with contextlib.suppress(apsw.BusyError, apsw.FullError):  # it is tried again at every checkpoint
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def create_database(path: Path, key: bytes) -> None:
