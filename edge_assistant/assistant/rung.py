@@ -101,7 +101,9 @@ class ModelRung:
         self, generation_id: str, brought: Brought, thread: str | None, tokens_per_second: float
     ) -> Generation:
         """Return what to ask the model for a program that brings its own history, in its own `thread`."""
-        messages, sampling = brought.messages, self._sampling
+        messages, sampling, begun = brought.messages, self._sampling, ""
+        if messages[-1].role == "assistant":  # an answer to go on with, as other servers take it
+            begun, messages = messages[-1].content, messages[:-1]
         wishes = {
             name: wish for name, wish in msgspec.structs.asdict(brought.wishes).items() if wish is not None
         }
@@ -115,6 +117,7 @@ class ModelRung:
             sampling=msgspec.structs.replace(sampling, **wishes),
             public=False,
             conversation=thread,
+            begun=begun,
             tokens_per_second=tokens_per_second,
         )
 

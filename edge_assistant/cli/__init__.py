@@ -40,6 +40,7 @@ COMMANDS = (
     ),
     ("recovery-code", "edge_assistant.cli.recovery_code", "make and print a new recovery code"),
     ("bench", "edge_assistant.cli.bench", "measure this device"),
+    ("cloud-worker", "edge_assistant.cli.cloud_worker", "answer devices' questions with a larger model"),
 )
 """Name, module, one line of help."""
 

@@ -65,6 +65,7 @@ class RemoteModel:
         api_key: str = "",
         connect_seconds: float = CONNECT_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
+        prefill: bool = False,
     ) -> None:
         self._name = name
         self._endpoint = f"{url.rstrip('/').removesuffix('/v1')}/v1/chat/completions"
@@ -72,6 +73,8 @@ class RemoteModel:
         self._api_key = api_key
         self._connect_seconds = connect_seconds
         self._idle_seconds = idle_seconds
+        self._prefill = prefill
+        """Whether the server goes on with a begun answer when asked to in vLLM's words."""
         self._session: aiohttp.ClientSession | None = None
         """Between `start` and `stop`."""
         self._running: set[asyncio.Task[None]] = set()
@@ -154,7 +157,7 @@ class RemoteModel:
     async def _converse(self, session: aiohttp.ClientSession, answer: _RemoteAnswer) -> None:
         import aiohttp
 
-        body = request_body(answer.generation, self._model)
+        body = request_body(answer.generation, self._model, prefill=self._prefill)
         try:
             # A redirect could carry question and key to somebody else.
             async with session.post(self._endpoint, data=body, allow_redirects=False) as response:

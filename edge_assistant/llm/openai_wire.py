@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from edge_assistant.errors import ModelError
-from edge_assistant.llm.protocol import Generation
+from edge_assistant.llm.protocol import Generation, Message
 
 MAX_STOP_STRINGS = 4
 """OpenAI's own limit."""
@@ -61,18 +61,24 @@ class Chunk(msgspec.Struct):
         return " ".join(text.split())[:_EXCERPT_CHARACTERS]
 
 
-def request_body(generation: Generation, model: str) -> bytes:
-    """Return the request's body. Fields outside OpenAI's set are left out: some servers refuse them."""
+def request_body(generation: Generation, model: str, *, prefill: bool = False) -> bytes:
+    """Return the request's body. Fields outside OpenAI's set are left out: some servers refuse them.
+
+    An answer that is begun stands last: llama-server and this project's own API go on with it. vLLM
+    does so when `prefill` asks for it in its own words; other servers begin a new message there.
+    """
     sampling = generation.sampling
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": message.role, "content": message.content} for message in generation.messages],
+        "messages": [{"role": each.role, "content": each.content} for each in _messages(generation)],
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if generation.begun and prefill:
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
     if sampling.frequency_penalty:
         body["frequency_penalty"] = sampling.frequency_penalty
     if sampling.presence_penalty:
@@ -85,6 +91,11 @@ def request_body(generation: Generation, model: str) -> bytes:
         schema = {"name": "answer", "schema": _schema(sampling.json_schema), "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return msgspec.json.encode(body)
+
+
+def _messages(generation: Generation) -> tuple[Message, ...]:
+    begun = (Message("assistant", generation.begun),) if generation.begun else ()
+    return (*generation.messages, *begun)
 
 
 def _schema(text: str) -> Any:

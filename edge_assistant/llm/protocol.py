@@ -81,6 +81,8 @@ class Generation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Pace the reader or listener needs; 0 is background work that yields to everything."""
     continuation: tuple[int, ...] = ()
     """Token ids already generated for this answer by an engine that went away: go on after them."""
+    begun: str = ""
+    """Text of this answer that another model has written already: go on after it, repeating nothing."""
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):

@@ -161,9 +161,11 @@ class Scheduler:
         """Turn messages into tokens, once."""
         if job.layout is None:
             sampling = job.generation.sampling
-            budget = self._context - min(sampling.max_tokens, self._context // _ANSWER_SHARE)
+            begun = self._engine.tokenize(job.generation.begun, control=False) if job.generation.begun else []
+            budget = self._context - min(sampling.max_tokens, self._context // _ANSWER_SHARE) - len(begun)
             target = int(budget * _KEPT_SHARE)
             layout = self._template.layout(job.generation.messages, budget=budget, target=target)
+            layout = msgspec.structs.replace(layout, tokens=[*layout.tokens, *begun])
             if not job.generation.public:
                 layout = msgspec.structs.replace(layout, public=0)
             job.lay_out(layout, limit=min(sampling.max_tokens, self._context - len(layout.tokens)))

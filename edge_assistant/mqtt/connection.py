@@ -50,6 +50,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it was kept by the broker from before we subscribed."""
     response_topic: str = ""
     correlation: bytes = b""
+    expiry_seconds: int = 0
+    """What is left of its time, as the broker counted it; 0 when it lasts for ever."""
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +158,7 @@ class Connection:
         )  # fmt: skip
         async with client:
             if self._handlers:
-                await client.subscribe([(topic_filter, _options()) for topic_filter in self._filters()])
+                await client.subscribe([(each, _options(each)) for each in self._filters()])
             self._client = client
             try:
                 await self._serve(client)
@@ -196,6 +198,7 @@ class Connection:
             retain=message.retain,
             response_topic=getattr(properties, "ResponseTopic", ""),
             correlation=getattr(properties, "CorrelationData", b""),
+            expiry_seconds=getattr(properties, "MessageExpiryInterval", 0),
         )
         for topic_filter, handler in self._handlers:
             if message.topic.matches(topic_filter):
@@ -217,8 +220,9 @@ _PAHO_LOGGER = logging.getLogger("edge_assistant.mqtt.paho")
 _PAHO_LOGGER.setLevel(logging.ERROR)  # below, paho logs topics, and how much waits to be sent
 
 
-def _options() -> SubscribeOptions:
-    return SubscribeOptions(qos=1, noLocal=True)
+def _options(topic_filter: str) -> SubscribeOptions:
+    # MQTT v5 3.8.3.1: a shared subscription with no-local is an error of protocol.
+    return SubscribeOptions(qos=1, noLocal=not topic_filter.startswith("$share/"))
 
 
 def _will(message: Outgoing | None) -> Will | None:
