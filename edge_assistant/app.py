@@ -49,8 +49,10 @@ from edge_assistant.store.lock import StateLock
 from edge_assistant.store.outbox import outbox_hook
 from edge_assistant.tools.erasing import list_hook, timer_hook
 from edge_assistant.wiring.backups import backups_folder, open_healed, start_backups
+from edge_assistant.wiring.care import Relief, start_care
 from edge_assistant.wiring.library import looking_up, start_library
 from edge_assistant.wiring.service import reload_when_asked, status_line
+from edge_assistant.workers.background import Background
 from edge_assistant.workers.supervisor import attended
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ async def serve(
         await stack.enter_async_context(_task(notifier.extend_start(), "start-up"))
         stack.enter_context(StateLock(paths.lock))
         _make_private(paths.state)
-        ring, notices = KeyRing(paths.state), Notices()
+        ring, notices, relief = KeyRing(paths.state), Notices(), Relief()
         database = _keep_database(stack, await open_healed(config, paths, ring, notices), greeter)
         conversations = Conversations(database)
         await conversations.recover()
@@ -144,22 +146,24 @@ async def serve(
         broker = _home_broker(config, database) if daemon and config.mqtt.enabled else None
         abilities = await _start_abilities(stack, config, database, audit, broker)
         embedder = _embedder(stack, paths)
-        index = await _start_index(stack, database, embedder)
+        index = await _start_index(stack, database, embedder, relief.background)
         facts = Facts(database, index)
         learner = _learner(stack, config, facts)
-        library = await start_library(stack, config, database, index)
+        library = await start_library(stack, config, database, index, relief.background)
         extensions = (
             _acting(abilities),
             _remembering(config, facts, learner),
             looking_up(config, paths, library, model),
         )
         assistant = Assistant(config, conversations, model, merged(extensions))
-        preferences = _keep_preferences(config, paths, assistant, model, audit)
+        preferences = _keep_preferences(config, paths, assistant, model=model, audit=audit, relief=relief)
         if abilities is not None:
             _offer_tools(preferences, assistant, abilities, index)
         people = People(database)
-        hooks = erase_hooks(assistant, learner, abilities, people, library)
-        forgetting = Forgetting(database, ring, audit, hooks, backups_folder(config, paths))
+        forgetting = Forgetting(
+            database, ring, audit, erase_hooks(assistant, learner, abilities, people, library),
+            backups_folder(config, paths),
+        )  # fmt: skip
         services = Services(
             preferences,
             ring,
@@ -173,14 +177,19 @@ async def serve(
             library=library,
             notices=notices,
         )
-        if daemon:
-            services.nightly = await start_backups(
-                stack, config, paths, database=database, ring=ring, notices=notices, restart=shutdown.restart
-            )
         voice = None
         if daemon and config.voice.enabled:
-            services.voice = voice = await _start_voice(stack, config, paths, assistant)
+            services.voice = voice = await _start_voice(stack, config, paths, assistant, relief)
             _connect_voice(stack, voice, abilities, preferences)
+        if daemon:
+            services.nightly = await start_backups(
+                stack, config, paths, database=database, ring=ring, notices=notices,
+                background=relief.background, restart=shutdown.restart,
+            )  # fmt: skip
+            start_care(
+                stack, config, relief, notices,
+                lambda: model.begin_switch(build_model(relief.fitting(preferences.config), paths)),
+            )  # fmt: skip
         await _start_control(stack, paths, assistant, services)
         if daemon and config.web.enabled:
             services.web = await _start_web(
@@ -318,7 +327,13 @@ def _remembering(config: Config, facts: Facts, learner: Learner | None) -> Exten
 
 
 def _keep_preferences(
-    config: Config, paths: Paths, assistant: Assistant, model: SwitchedModel, audit: AuditLog
+    config: Config,
+    paths: Paths,
+    assistant: Assistant,
+    *,
+    model: SwitchedModel,
+    audit: AuditLog,
+    relief: Relief,
 ) -> Preferences:
     """Let what is chosen on the page take effect without a restart."""
     preferences = Preferences(config, paths.settings)
@@ -327,7 +342,7 @@ def _keep_preferences(
         assistant.configure(new)
         await audit.record("configuration", OWNER.id, dict.fromkeys(differences(old, new), True))
         if new.llm != old.llm:
-            model.begin_switch(build_model(new, paths))
+            model.begin_switch(build_model(relief.fitting(new), paths))
 
     preferences.on_change(carry_out)
     return preferences
@@ -350,14 +365,16 @@ def _offer_tools(
     assistant.offer(offered(preferences.config, abilities.actions))
 
 
-async def _start_voice(stack: AsyncExitStack, config: Config, paths: Paths, assistant: Assistant) -> Voice:
+async def _start_voice(
+    stack: AsyncExitStack, config: Config, paths: Paths, assistant: Assistant, relief: Relief
+) -> Voice:
     """Begin to start ears and mouth; what keeps them from working is told by their status."""
     from edge_assistant.frontends.voice import panel
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.speech.client import SpeechClient
     from edge_assistant.speech.settings import speech_settings
 
-    speech = SpeechClient(speech_settings(config, paths.models))
+    relief.speech = speech = SpeechClient(speech_settings(config, paths.models))
     stack.push_async_callback(speech.stop)
     voice = Voice(config.voice, assistant, speech, language=config.assistant.language)
     stack.push_async_callback(voice.stop)
@@ -416,13 +433,15 @@ def _embedder(stack: AsyncExitStack, paths: Paths) -> Embedder | None:
     return embedder
 
 
-async def _start_index(stack: AsyncExitStack, database: Database, embedder: Embedder | None) -> SearchIndex:
+async def _start_index(
+    stack: AsyncExitStack, database: Database, embedder: Embedder | None, background: Background
+) -> SearchIndex:
     """Return the search over everything stored; its vectors are made in the background."""
     from edge_assistant.memory.indexer import Indexer
 
     index = SearchIndex(database, embedder or NoEmbedder(EMBEDDER))
     if embedder is not None:
-        indexer = Indexer(database, index)
+        indexer = Indexer(database, index, background)
         stack.push_async_callback(indexer.stop)
         await indexer.start()
     return index

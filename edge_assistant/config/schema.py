@@ -288,6 +288,15 @@ class BackupSettings(Section, frozen=True):
     """and the newest of so many weeks."""
 
 
+class CareSettings(Section, frozen=True):
+    """`[care]`: how the device looks after itself."""
+
+    enabled: bool = True
+    """Whether it spares itself in stages while it is hot or short of memory."""
+    hot_celsius: Annotated[float, msgspec.Meta(ge=0, le=150)] = 0.0
+    """Temperature that counts as hot; 0 takes the device's own limit, else 80."""
+
+
 class Home(Section, frozen=True):
     """`[home]`: devices and rooms."""
 
@@ -340,6 +349,7 @@ class Config(Section, frozen=True):
     mqtt: MqttSettings = MqttSettings()
     tools: ToolSettings = ToolSettings()
     backups: BackupSettings = BackupSettings()
+    care: CareSettings = CareSettings()
     home: Home = Home()
     cloud: Cloud = Cloud()
     guard: Guard = Guard()

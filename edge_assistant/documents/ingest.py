@@ -29,6 +29,7 @@ from edge_assistant.memory import index_types
 from edge_assistant.memory.conversation_rows import clean_title
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.store.database import Database
+from edge_assistant.workers.background import Background
 
 logger = logging.getLogger(__name__)
 
@@ -60,12 +61,15 @@ class Ingest:
         index: SearchIndex,
         files: FileReaders,
         fetcher: Fetcher | None,
+        *,
+        background: Background | None = None,
     ) -> None:
         self._library = library
         self._database = database
         self._index = index
         self._files = files
         self._fetcher = fetcher
+        self._background = background or Background()
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._reading: tuple[str, asyncio.Task[None]] | None = None
@@ -93,9 +97,11 @@ class Ingest:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            await self._background.turn()
             try:
                 while document := await self._database.write(rows.next_waiting):
                     await self._read_unless_removed(document)
+                    await self._background.turn()
             except StoreError as error:  # a full disk: nothing is lost, and it may pass
                 logger.warning("reading documents pauses: %s", error.code)
                 await asyncio.sleep(RETRY_SECONDS)

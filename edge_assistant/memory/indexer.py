@@ -16,6 +16,7 @@ from edge_assistant.errors import EdgeError
 from edge_assistant.memory import vectors
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.store.database import Database
+from edge_assistant.workers.background import Background
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,10 @@ RETRY_SECONDS = 30.0
 class Indexer:
     """Embeds pending chunks until none is left, then waits for more."""
 
-    def __init__(self, database: Database, index: SearchIndex) -> None:
+    def __init__(self, database: Database, index: SearchIndex, background: Background | None = None) -> None:
         self._database = database
         self._index = index
+        self._background = background or Background()
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -79,6 +81,7 @@ class Indexer:
         name, dimensions = self._index.embedder.name, self._index.embedder.dimensions
         table = await self._database.write(lambda db: vectors.ensure_table(db, name, dimensions))
         while chunks := await self._database.read(lambda db: vectors.pending(db, table, CHUNKS_AT_ONCE)):
+            await self._background.turn()
             await self._index.embed_chunks(chunks, background=True)
         await self._switch(table)
 

@@ -31,6 +31,8 @@ MESSAGE_IDS = {
     "no nightly backup: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c101",
     "nightly backup made: %d bytes": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c102",
     "the database is damaged: starting anew to restore it": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c103",
+    "the device spares itself: stage %d, %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c105",
+    "the device is well again": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c106",
     "the database is damaged, and there is no backup to restore it from": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c104",
 }
 """Text of a record and its id (sd-id128(3))."""

@@ -123,6 +123,11 @@ class SpeechClient:
         """Stop the worker; what is open fails. Idempotent."""
         await self._worker.stop(grace_seconds)
 
+    async def rest(self, reason: str) -> None:
+        """Stop the worker until `start`, and tell everybody the reason."""
+        await self.stop()
+        self._publish(Failed(code="SPEECH_RESTING", message=reason))
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hand every event to `listener` from now on; call what is returned to end that."""
         self._listeners.append(listener)

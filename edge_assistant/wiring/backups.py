@@ -24,6 +24,7 @@ from edge_assistant.store.heal import (
 )
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.nightly import NightlyBackups, Rotation
+from edge_assistant.workers.background import Background
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ async def start_backups(
     database: Database,
     ring: KeyRing,
     notices: Notices,
+    background: Background,
     restart: Callable[[], None],
 ) -> NightlyBackups | None:
     """Back up every night and watch for damage; None when `backups.enabled` is off."""
@@ -70,7 +72,7 @@ async def start_backups(
         return None
     rotation = Rotation(hour=settings.hour, days=settings.keep_days, weeks=settings.keep_weeks)
     backups = NightlyBackups(database, ring.envelope_path, folder, rotation)
-    _begin(stack, _every_night(backups, notices), "nightly backups")
+    _begin(stack, _every_night(backups, notices, background), "nightly backups")
     return backups
 
 
@@ -84,9 +86,10 @@ def _begin(stack: AsyncExitStack, work: Coroutine[None, None, None], name: str) 
     stack.push_async_callback(end)
 
 
-async def _every_night(backups: NightlyBackups, notices: Notices) -> None:
+async def _every_night(backups: NightlyBackups, notices: Notices, background: Background) -> None:
     await asyncio.sleep(SETTLE_SECONDS)
     while True:
+        await background.turn()
         await back_up_when_due(backups, notices, datetime.now().astimezone().replace(tzinfo=None))
         await asyncio.sleep(LOOK_SECONDS)
 

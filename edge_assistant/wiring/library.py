@@ -12,6 +12,7 @@ from edge_assistant.errors import ModelError
 from edge_assistant.llm.switched import SwitchedModel
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.store.database import Database
+from edge_assistant.workers.background import Background
 
 if TYPE_CHECKING:
     from edge_assistant.documents.library import Library
@@ -21,7 +22,7 @@ SMALL_MODEL_BYTES = 1_200_000_000
 
 
 async def start_library(
-    stack: AsyncExitStack, config: Config, database: Database, index: SearchIndex
+    stack: AsyncExitStack, config: Config, database: Database, index: SearchIndex, background: Background
 ) -> Library | None:
     """Return the library, which reads in the background; None when `documents.enabled` is off."""
     if not config.documents.enabled:
@@ -35,7 +36,8 @@ async def start_library(
     most = config.documents.max_mb << 20
     fetcher = WebFetcher() if config.documents.web else None
     library = Library(database, index, max_bytes=most)
-    ingest = Ingest(library, database, index, FileReaders(FilesSettings(file_bytes=most)), fetcher)
+    files = FileReaders(FilesSettings(file_bytes=most))
+    ingest = Ingest(library, database, index, files, fetcher, background=background)
     stack.push_async_callback(ingest.stop)
     await ingest.start()
     if config.documents.folder:

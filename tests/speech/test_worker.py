@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import psutil
+
 from edge_assistant.speech.wire import (
     DeviceChanged,
+    Failed,
     Listen,
     ListeningBegan,
     ListeningEnded,
+    Ready,
     SayAppend,
     SayBegin,
     SayEnd,
@@ -60,3 +64,16 @@ async def test_an_utterance_that_was_asked_for_ends_when_nobody_speaks(sound, vo
         one.client.send(Listen(utterance="asked", no_speech_seconds=0.5))
         assert (await one.wait(ListeningBegan)).cause == "asked"
         assert (await one.wait(ListeningEnded, utterance="asked")).outcome == "nothing"
+
+
+async def test_at_rest_there_is_no_process_and_everybody_is_told_and_then_it_works_again(voice_models):
+    async with desk(voice_models, input="off", output="off") as one:
+        pid = one.client.worker_state.pid
+        await one.client.rest("too hot")
+        assert one.client.status.phase == "stopped"
+        assert not psutil.pid_exists(pid)
+        assert (await one.wait(Failed)).message == "too hot"
+        one.events.clear()
+        await one.client.start()
+        await one.wait(Ready)
+        assert one.client.status.phase == "ready"

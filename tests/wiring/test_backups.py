@@ -15,6 +15,7 @@ from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.nightly import NightlyBackups, nightly_backups
 from edge_assistant.wiring.backups import back_up_when_due, open_healed, start_backups
+from edge_assistant.workers.background import Background
 from tests.daemon import Daemon
 
 NIGHT = datetime(2026, 5, 4, 4)  # noqa: DTZ001 - local on purpose
@@ -36,7 +37,8 @@ class House:
         stack.push_async_callback(self.database.close)
         return await start_backups(
             stack, config, self.paths,
-            database=self.database, ring=self.ring, notices=self.notices, restart=self.restarted.set,
+            database=self.database, ring=self.ring, notices=self.notices, background=Background(),
+            restart=self.restarted.set,
         )  # fmt: skip
 
     def codes(self) -> list[str]:

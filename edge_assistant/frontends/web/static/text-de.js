@@ -100,6 +100,8 @@ export const GERMAN = {
   notices: {
     STORE_RESTORED: "Der Speicher war beschädigt und wurde aus der neuesten Sicherung wiederhergestellt.",
     STORE_DAMAGED: "Der Speicher ist stellenweise beschädigt, und es gibt keine gute Sicherung.",
+    DEVICE_HOT: "Das Gerät ist heiß und schont sich.",
+    MEMORY_SHORT: "Dem Gerät fehlt Speicher, und es schont sich.",
     BACKUP_FAILED: "Die nächtliche Sicherung ist fehlgeschlagen.",
   },
   loadingHint: "Das Modell lädt noch. Sie können schon schreiben: Die Antwort kommt, wenn es bereit ist.",
