@@ -26,10 +26,6 @@ from edge_assistant.store.database import Database
 logger = logging.getLogger(__name__)
 
 RRF_CONSTANT = 60
-CANDIDATES_LEAST = 240
-CANDIDATES_MOST = 800
-"""Chunks that the bits may propose; the more there are in all, the more are looked at twice."""
-
 LISTED_BY_WORDS = 60
 LISTED_BY_MEANING = 60
 
@@ -198,16 +194,11 @@ def _nearest(
 ) -> list[int]:
     """Return what the bits propose, in no order that matters."""
     vectors.fit_cache(db, table)
-    return vectors.nearest_by_bits(db, table, vector, spaces=spaces, k=_candidates(db), chosen=chosen)
+    return vectors.nearest_by_bits(db, table, vector, spaces=spaces, chosen=chosen)
 
 
 def _ordered(found: Sequence[int], similarity: dict[int, float]) -> list[int]:
     return sorted(found, key=lambda chunk: -similarity.get(chunk, -1.0))
-
-
-def _candidates(db: apsw.Connection) -> int:
-    largest = db.execute("SELECT coalesce(max(id), 0) FROM index_chunks").get
-    return int(min(CANDIDATES_MOST, max(CANDIDATES_LEAST, largest // 1000)))
 
 
 def fuse(*lists: Sequence[int]) -> dict[int, float]:

@@ -19,6 +19,12 @@ import msgspec
 VECTORS_IN_BLOCK = 1024
 """Rows whose bits lie together in one blob of sqlite-vec; a multiple of 8."""
 
+NEAREST = 16
+MARGIN_BITS = 16
+CANDIDATES_MOST = 500
+"""Bits only guess at nearness: a chunk among the 10 nearest may lie farther by bits than others. What is
+up to 16 bits farther than the 16th is looked at whole; docs/benchmarks.md has the recall of other values."""
+
 CACHE_SMALLEST_BYTES = 1 << 20
 CACHE_LARGEST_BYTES = 128 << 20
 
@@ -143,24 +149,31 @@ def store_vectors(db: apsw.Connection, table: VectorTable, vectors: Iterable[tup
 
 
 def nearest_by_bits(
-    db: apsw.Connection,
-    table: VectorTable,
-    vector: bytes,
-    *,
-    spaces: Iterable[int],
-    k: int,
-    chosen: str | None,
+    db: apsw.Connection, table: VectorTable, vector: bytes, *, spaces: Iterable[int], chosen: str | None
 ) -> list[int]:
-    """Return the chunks whose bits are nearest to those of `vector`: up to `k` of each space.
+    """Return the chunks whose bits are near to those of `vector`, of each space, in no order that matters.
 
     `chosen` is a query for the ids that may be found, without a parameter, or None for all.
     """
     query = f"""
-        SELECT rowid FROM index_bits_{table.number}
-        WHERE bits MATCH vec_quantize_binary(?) AND k = ? AND space = ?
+        SELECT rowid, distance FROM index_bits_{table.number}
+        WHERE bits MATCH vec_quantize_binary(?) AND space = ? AND k = ?
         {f"AND rowid IN ({chosen})" if chosen else ""}
     """  # noqa: S608
-    return [int(row[0]) for space in spaces for row in db.execute(query, (vector, k, space))]
+    return [chunk for space in spaces for chunk in _near(db, query, (vector, space))]
+
+
+def _near(db: apsw.Connection, query: str, asked: tuple[bytes, int]) -> list[int]:
+    """Return the nearest few and whatever is hardly farther away.
+
+    vec0 takes the best `k` of a block by going through the block k times, and stops where nothing
+    within a given distance is left: so a few are taken first, and the many by their distance.
+    """
+    nearest: list[Any] = db.execute(query, (*asked, NEAREST)).fetchall()
+    if len(nearest) == NEAREST:
+        farthest = nearest[-1][1] + MARGIN_BITS
+        nearest = db.execute(f"{query} AND distance <= ?", (*asked, CANDIDATES_MOST, farthest)).fetchall()
+    return [chunk for chunk, _ in nearest]
 
 
 def similarities(

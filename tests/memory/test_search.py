@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import apsw
 import pytest
 
-from edge_assistant.memory import vectors
+from edge_assistant.memory import index_rows, vectors
 from edge_assistant.memory.embedder import FastembedEmbedder
-from edge_assistant.memory.embedding import NoEmbedder
+from edge_assistant.memory.embedding import NoEmbedder, pack_vector
 from edge_assistant.memory.index_types import Chunk, Filters, Item
 from edge_assistant.memory.indexer import Indexer
 from edge_assistant.memory.search import SearchIndex, fuse
@@ -196,6 +197,32 @@ async def test_a_chunk_deleted_while_it_is_embedded_gets_no_vector(
         return vectors.store_vectors(db, table, [(1, vector)])
 
     assert await database.write(late) == 0
+
+
+async def test_whatever_is_hardly_farther_than_the_nearest_is_looked_at_whole(database: Database) -> None:
+    generator = random.Random(5)
+    asked = generator.getrandbits(64)
+
+    def store(db: apsw.Connection) -> tuple[vectors.VectorTable, dict[int, int]]:
+        table = vectors.ensure_table(db, "m", 64)
+        _, added = index_rows.replace(db, item("many"), [Chunk(f"text {n}") for n in range(3000)])
+        bits = {chunk: generator.getrandbits(64) for chunk, _ in added}
+        vectors.store_vectors(db, table, [(chunk, _vector(each)) for chunk, each in bits.items()])
+        return table, {chunk: (each ^ asked).bit_count() for chunk, each in bits.items()}
+
+    table, distances = await database.write(store)
+    farthest = sorted(distances.values())[vectors.NEAREST - 1] + 3
+    near = {chunk for chunk, distance in distances.items() if distance <= farthest}
+    assert vectors.NEAREST < len(near) < vectors.CANDIDATES_MOST
+    found = await database.read(
+        lambda db: vectors.nearest_by_bits(db, table, _vector(asked), spaces=[1], chosen=None)
+    )
+    assert near <= set(found)
+    assert len(found) == len(set(found)) == vectors.CANDIDATES_MOST
+
+
+def _vector(bits: int) -> bytes:
+    return pack_vector([1.0 if bits >> place & 1 else -1.0 for place in range(64)])
 
 
 async def test_being_in_both_lists_beats_being_first_in_one() -> None:
