@@ -51,6 +51,7 @@ from edge_assistant.tools.erasing import list_hook, timer_hook
 from edge_assistant.wiring.backups import backups_folder, open_healed, start_backups
 from edge_assistant.wiring.care import Relief, start_care
 from edge_assistant.wiring.library import looking_up, start_library
+from edge_assistant.wiring.metrics import start_metrics
 from edge_assistant.wiring.service import reload_when_asked, status_line
 from edge_assistant.workers.background import Background
 from edge_assistant.workers.supervisor import attended
@@ -157,8 +158,7 @@ async def serve(
         )
         assistant = Assistant(config, conversations, model, merged(extensions))
         preferences = _keep_preferences(config, paths, assistant, model=model, audit=audit, relief=relief)
-        if abilities is not None:
-            _offer_tools(preferences, assistant, abilities, index)
+        _offer_tools(preferences, assistant, abilities, index)
         people = People(database)
         forgetting = Forgetting(
             database, ring, audit, erase_hooks(assistant, learner, abilities, people, library),
@@ -191,6 +191,7 @@ async def serve(
                 lambda: model.begin_switch(build_model(relief.fitting(preferences.config), paths)),
             )  # fmt: skip
         await _start_control(stack, paths, assistant, services)
+        services.metrics = start_metrics(assistant, services, paths, voice, broker) if daemon else None
         if daemon and config.web.enabled:
             services.web = await _start_web(
                 stack,
@@ -213,8 +214,7 @@ async def serve(
             )  # fmt: skip
         # Turns end before the sockets close, so that those who watch see how.
         stack.push_async_callback(assistant.close)
-        gc.collect()
-        gc.freeze()  # what start-up made stays: full collections need not look at it again
+        _settle()
         notifier.ready(status_line(services))
         await _tell_systemd(stack, notifier, services, shutdown, read_again)
         logger.info("ready: process %d", os.getpid())
@@ -223,6 +223,12 @@ async def serve(
         logger.info("stopping")
         notifier.stopping()
     logger.info("stopped")
+
+
+def _settle() -> None:
+    """Spare full collections a look at what start-up made, which stays."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _tell_systemd(
@@ -349,9 +355,11 @@ def _keep_preferences(
 
 
 def _offer_tools(
-    preferences: Preferences, assistant: Assistant, abilities: Abilities, index: SearchIndex
+    preferences: Preferences, assistant: Assistant, abilities: Abilities | None, index: SearchIndex
 ) -> None:
-    """Let the model call tools when it is able to, also after another one was chosen."""
+    """Let the model call tools, if there are any, when it is able to, also after another one was chosen."""
+    if abilities is None:
+        return
     from edge_assistant.tools.library import SearchDocumentsTool
     from edge_assistant.wiring.abilities import offered
 
@@ -480,6 +488,7 @@ async def _start_web(
         voice=voice,
         abilities=abilities,
         listening=activated_socket(),
+        scrape=services.metrics.scrape if services.metrics else None,
     )
     await server.start()
     stack.push_async_callback(server.stop)

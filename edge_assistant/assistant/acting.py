@@ -34,7 +34,8 @@ async def carry_out(turn: Turn, actions: Actions, call: Call, occasion: Occasion
     summary = actions.summary(call, occasion)
     turn.append(ToolCalled(id=turn.id, seq=turn.seq + 1, name=call.tool, summary=summary))
     try:
-        result = await actions.do(call, occasion)
+        with turn.stage("tool", call.tool):
+            result = await actions.do(call, occasion)
     except EdgeError as error:
         _finished(turn, call.tool, "failed", error.code)
         raise

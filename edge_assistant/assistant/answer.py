@@ -7,6 +7,7 @@ import contextlib
 import functools
 import logging
 import time
+from contextlib import AsyncExitStack
 from typing import Literal
 
 import msgspec
@@ -150,7 +151,8 @@ class Answer:
         try:
             async with asyncio.timeout(None) as self._scope:
                 if self._previous is not None:
-                    await self._previous.wait()
+                    with self._turn.stage("session"):
+                        await self._previous.wait()
                 self._session_ms = self._elapsed_ms()
                 await self._climb()
         except Exception as error:  # noqa: BLE001 - what was said so far is stored all the same
@@ -177,7 +179,8 @@ class Answer:
         if not self._extensions.sources:
             return
         before, turn = self._elapsed_ms(), self._turn
-        self._question.passages = await retrieve(self._extensions.sources, self._question)
+        with turn.stage("retrieve"):
+            self._question.passages = await retrieve(self._extensions.sources, self._question)
         self._retrieve_ms = round(self._elapsed_ms() - before, 2)
         self._sources = cited(self._question.passages)
         if self._sources:
@@ -191,9 +194,13 @@ class Answer:
     async def _generate(self) -> None:
         generation = await self._generation()
         asked = self._elapsed_ms()
-        async with self._rung.place(self._request.principal, generation, self._tell_place):
+        async with AsyncExitStack() as stack:
+            with self._turn.stage("queue"):
+                place = self._rung.place(self._request.principal, generation, self._tell_place)
+                await stack.enter_async_context(place)
             self._place_ms = self._elapsed_ms() - asked
-            await self._follow(generation)
+            with self._turn.stage("model"):
+                await self._follow(generation)
 
     async def _generation(self) -> Generation:
         request = self._request
@@ -248,7 +255,8 @@ class Answer:
         turn = self._turn
         text, token_ids, status = self._result(error)
         timings, usage, route = self._timings(), self._usage(), self._route
-        await self._keep(text, token_ids, status, timings=timings, usage=usage, error=error)
+        with turn.stage("store"):
+            await self._keep(text, token_ids, status, timings=timings, usage=usage, error=error)
         _log(turn, status, text, timings)
         if error is not None or status == "failed":
             self._fail(error or EdgeError("INTERNAL", "the answer failed; ask again"))

@@ -83,6 +83,8 @@ class Assistant:
         self._preparing: dict[_Line, asyncio.Task[None]] = {}
         self._watchers: list[Callable[[Turn], None]] = []
         self._closing = False
+        self.refused = 0
+        """Requests that were turned away because too many waited."""
         self._turn_seconds = 5.0
         """Running mean of what a turn takes, for hints when to come back."""
 
@@ -98,6 +100,11 @@ class Assistant:
     def active(self) -> int:
         """Turns that are answered or wait."""
         return len(self._tasks)
+
+    @property
+    def waiting(self) -> int:
+        """Turns among them that wait for a place of the model."""
+        return self._rung.waiting
 
     def watch_turns(self, watcher: Callable[[Turn], None]) -> None:
         """Call `watcher` whenever a turn, whoever's, has begun or ended; it may not block or fail."""
@@ -260,7 +267,7 @@ class Assistant:
         waiting = self._lines.get(line, [])
         self._check_room(request.principal, len(waiting))
         self._stop_preparing(line)
-        turn = Turn(request.id, request.session, request.principal)
+        turn = Turn(request.id, request.session, request.principal, request.source)
         turn.line = line
         previous = waiting[-1] if waiting else None
         answer = self._answer(turn, request, previous)
@@ -297,6 +304,7 @@ class Assistant:
             message = f"{WAITING_PER_PERSON} of your messages are waiting; send the next one later"
         else:
             return
+        self.refused += 1
         hint = float(max(1, round(min(after, LONGEST_HINT_SECONDS))))
         raise BusyError("BUSY", message, retry_after=hint)
 

@@ -48,6 +48,11 @@ class FairQueue:
         self._count = 0
 
     @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    @property
     def wait_seconds(self) -> float:
         """How long a newcomer would wait behind all who wait now."""
         newcomer = Ticket("", Work(), _nobody)

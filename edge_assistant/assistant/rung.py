@@ -83,6 +83,11 @@ class ModelRung:
         """How long someone who came now would wait for a place."""
         return self._queue.wait_seconds
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return self._queue.waiting
+
     @asynccontextmanager
     async def place(self, person: Principal, generation: Generation, tell: Tell) -> AsyncIterator[None]:
         """Hold one of the model's places for the block, after waiting for it in the fair queue.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 import msgspec
 
@@ -12,6 +14,19 @@ from edge_assistant.assistant.events import Event, TurnFailed, TurnFinished
 from edge_assistant.assistant.request import Principal
 
 FinalEvent = TurnFinished | TurnFailed
+
+StageName = Literal["session", "retrieve", "queue", "model", "tool", "store"]
+"""Waiting for the turn before it, searching, waiting for the model, its answer, a tool, storing."""
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """What a turn spent time on; from and to are `time.monotonic`."""
+
+    name: StageName
+    began: float
+    ended: float
+    detail: str = ""
+    """Name of the tool; never anything that somebody said."""
 
 
 class Turn:
@@ -21,10 +36,12 @@ class Turn:
     list, so a slow one holds up nobody.
     """
 
-    def __init__(self, turn_id: str, session: str, principal: Principal) -> None:
+    def __init__(self, turn_id: str, session: str, principal: Principal, source: str = "") -> None:
         self.id = turn_id
         self.session = session
         self.principal = principal
+        self.source = source
+        """Which frontend it came from, see `Request`; empty when it was rebuilt from the store."""
         self.line = (principal.id, session)
         """In which order it is answered: turns of one line wait for each other."""
         self.created = time.monotonic()
@@ -38,6 +55,8 @@ class Turn:
         """Ends the work behind this turn early; None when there is none (any more)."""
         self.shorten: Callable[[int], Awaitable[None]] | None = None
         """Keeps only so many characters of an answer that is stored; None when nothing is stored yet."""
+        self.stages: list[Stage] = []
+        """Where its time went so far."""
         self._events: list[Event] = []
         self._changed = asyncio.Event()
         self._rebuilt = False
@@ -46,6 +65,20 @@ class Turn:
     def finished(self) -> bool:
         """Whether the last event is there."""
         return bool(self._events) and isinstance(self._events[-1], FinalEvent)
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether it ended earlier and is only remembered."""
+        return self._rebuilt
+
+    @contextmanager
+    def stage(self, name: StageName, detail: str = "") -> Iterator[None]:
+        """Take note of how long the block takes."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.stages.append(Stage(name, began, time.monotonic(), detail))
 
     @property
     def last(self) -> Event | None:

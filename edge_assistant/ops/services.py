@@ -20,6 +20,7 @@ from edge_assistant.llm.protocol import LanguageModel, ModelStatus
 from edge_assistant.memory.conversation import Session
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.facts import Facts
+from edge_assistant.ops.metrics import Metrics
 from edge_assistant.ops.notices import Notice, Notices
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.people.people import People
@@ -76,6 +77,11 @@ class Web(Protocol):
     url: str
 
     @property
+    def open_sockets(self) -> int:
+        """How many pages are open."""
+        ...
+
+    @property
     def house(self) -> tuple[str, str]:
         """Where the house reaches the page, and why it doesn't, although it should."""
         ...
@@ -119,6 +125,8 @@ class Services:
         """Set when backups are made every night."""
         self.notices = notices
         """What the owner should know."""
+        self.metrics: Metrics | None = None
+        """Set in a daemon."""
         self.preferences = preferences
         self._keys = keys
         self.database = database

@@ -117,6 +117,7 @@ class Voice:
         """What is said of its own accord."""
         self._on_wake: list[Callable[[], None]] = []
         self._on_stop: list[Callable[[], None]] = []
+        self._on_answer: list[Callable[[str, VoiceTimings], None]] = []
 
     @property
     def status(self) -> VoiceStatus:
@@ -190,6 +191,10 @@ class Voice:
     def when_stopped(self, listener: Callable[[], None]) -> None:
         """Call `listener` each time somebody wants silence."""
         self._on_stop.append(listener)
+
+    def when_answered(self, listener: Callable[[str, VoiceTimings], None]) -> None:
+        """Call `listener` with a turn's id and its timings each time an answer begins to sound."""
+        self._on_answer.append(listener)
 
     def configure(self, settings: VoiceSettings) -> None:
         """Take another volume, threshold, and whether not to disturb."""
@@ -348,6 +353,9 @@ class Voice:
         if isinstance(event, SayingBegan):
             self._barge_in = self._new_barge_in(exchange.saying.said)
             self._timings = exchange.timings
+            if self._timings is not None:
+                for listener in self._on_answer:
+                    listener(exchange.saying.id, self._timings)
         elif isinstance(event, SayingEnded):
             self._barge_in = None
             self._spoken(exchange, event)

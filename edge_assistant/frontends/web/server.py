@@ -35,7 +35,7 @@ from edge_assistant.frontends.web.responses import MAX_BODY_BYTES, errors_as_jso
 from edge_assistant.frontends.web.security import Gate, add_headers, check_loopback
 from edge_assistant.frontends.web.sessions import Sessions
 from edge_assistant.frontends.web.sse import Chat
-from edge_assistant.frontends.web.status import StatusPages
+from edge_assistant.frontends.web.status import Scrape, StatusPages
 from edge_assistant.frontends.web.ws import Limits, Sockets
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
@@ -74,6 +74,7 @@ class WebServer:
         abilities: Abilities | None = None,
         tools: Tools,
         listening: socket.socket | None = None,
+        scrape: Scrape | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         static: Path = STATIC,
     ) -> None:
@@ -101,7 +102,9 @@ class WebServer:
             Household(people.users, people.devices, self._doorkeeper, forgetter),
             PairingPages(self._inviter, people.pairings, lan),
             Privacy(forgetter, conversations, audit),
-            StatusPages(tools.preferences, tools.notices, model_status, voice, self._sockets.__len__),
+            StatusPages(
+                tools.preferences, tools.notices, model_status, voice, self._sockets.__len__, scrape=scrape
+            ),
         )
         if facts is not None:
             self._parts += (MemoryPages(facts, conversations, audit),)
@@ -159,6 +162,11 @@ class WebServer:
     def house(self) -> tuple[str, str]:
         """Where the house reaches the page, and why it doesn't, although it should; each may be empty."""
         return (self._lan.url, self._lan.problem) if self._lan else ("", "")
+
+    @property
+    def open_sockets(self) -> int:
+        """How many pages are open."""
+        return len(self._sockets)
 
     async def sign_in_link(self) -> str:
         """Return a one-time address that signs a browser in. It is a secret: never log it.

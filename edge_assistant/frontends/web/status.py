@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,11 @@ from edge_assistant.ops.preferences import Preferences
 
 VITALS_SECONDS = 1.5
 """How old a reading of the device may be."""
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+Scrape = Callable[[], Awaitable[bytes]]
+"""Returns the figures for Prometheus."""
 
 HEALTH: dict[ModelPhase, str] = {"ready": "ok", "loading": "starting", "restarting": "starting"}
 
@@ -58,23 +63,27 @@ class StatusPages:
         model_status: Callable[[], ModelStatus],
         voice: Voice | None,
         count_sockets: Callable[[], int],
+        *,
+        scrape: Scrape | None = None,
     ) -> None:
         self._preferences = preferences
         self._notices = notices
         self._model_status = model_status
         self._voice = voice
         self._count_sockets = count_sockets
+        self._scrape = scrape
         self._started = time.monotonic()
         self._vitals: tuple[float, Vitals] | None = None
         """The newest reading and when it was taken."""
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of health and status."""
-        return [
+        routes = [
             web.get("/healthz", self.health),
             web.get("/api/status", self.status),
             web.delete("/api/notices/{id}", self.dismiss),
         ]
+        return routes if self._scrape is None else [*routes, web.get("/metrics", self.metrics)]
 
     @public
     async def health(self, request: web.Request) -> web.Response:
@@ -109,6 +118,13 @@ class StatusPages:
         """Take away a notice that its owner has read."""
         self._notices.dismiss(request.match_info["id"])
         return web.Response(status=204)
+
+    @allow("member", "status")
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Say all figures in Prometheus' text format."""
+        del request
+        assert self._scrape is not None
+        return web.Response(body=await self._scrape(), headers={"Content-Type": PROMETHEUS})
 
     async def _read_vitals(self) -> Vitals:
         """Return how the device is; many pages may ask, but it is read once a while."""

@@ -1,0 +1,112 @@
+"""How a running device is seen from outside: figures on a real daemon with a broker and everything on."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge_assistant.config import load_paths
+from edge_assistant.ops import figures
+from tests.daemon import Daemon
+from tests.mosquitto import Mosquitto
+
+NEEDS_SENSORS = {figures.TEMPERATURE.name, figures.SLOWED.name, figures.UNDER_VOLTAGE.name}
+
+
+@pytest.fixture(scope="module")
+def house(
+    tmp_path_factory: pytest.TempPathFactory, models_folder: Path, starter_model: Path
+) -> Iterator[Daemon]:
+    """Return a daemon that has answered, failed and been backed up."""
+    folder = tmp_path_factory.mktemp("house")
+    (folder / "config.toml").write_text("")
+    broker = Mosquitto(folder).start()
+    environ = {
+        **os.environ,
+        "STATE_DIRECTORY": str(folder / "state"),
+        "EDGE_ASSISTANT_MODELS": str(models_folder),
+        "EDGE_ASSISTANT_CONFIG": str(folder / "config.toml"),
+        "EDGE_ASSISTANT__WEB__PORT": "0",
+        "EDGE_ASSISTANT__WEB__LAN": "off",
+        "EDGE_ASSISTANT__VOICE__ENABLED": "on",
+        "EDGE_ASSISTANT__VOICE__INPUT": "off",
+        "EDGE_ASSISTANT__VOICE__OUTPUT": "off",
+        "EDGE_ASSISTANT__MQTT__ENABLED": "on",
+        "EDGE_ASSISTANT__MQTT__URL": broker.url,
+    }
+    daemon = Daemon(load_paths(environ), environ)
+    try:
+        daemon.start()
+        assert daemon.ask("Say hello.", session="s1")["type"] == "turn.finished"
+        with daemon.connect() as client:
+            client.send(type="message", id="t2", session="s1", text="And mine?", user="mia")
+            assert client.until("turn.failed", "error")
+        daemon.order(type="backup", path=str(folder / "my.backup"))
+        yield daemon
+    finally:
+        daemon.clean_up()
+        broker.kill()
+
+
+def fetch(daemon: Daemon, token: str) -> str:
+    request = urllib.request.Request(f"{daemon.url}/metrics", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return str(answer.read().decode())
+
+
+@pytest.fixture(scope="module")
+def told(house: Daemon) -> dict[str, Metric]:
+    """Return every figure that a monitoring program with a token of its own is told."""
+    token = house.order(type="add_token", name="prometheus", scopes=["status"])["token"]
+    return {family.name: family for family in text_string_to_metric_families(fetch(house, token))}
+
+
+def value(told: dict[str, Metric], name: str, **labels: str) -> float:
+    (found,) = [
+        each.value
+        for each in told[name].samples
+        if labels.items() <= each.labels.items() and not each.name.endswith(("_bucket", "_created"))
+    ]
+    return float(found)
+
+
+def test_a_running_daemon_tells_every_figure_that_is_promised(told: dict[str, Metric]) -> None:
+    promised = {metric.name: metric for metric in figures.ALL}
+    assert set(told) <= set(promised)
+    assert set(promised) - set(told) <= NEEDS_SENSORS
+    for name, family in told.items():
+        assert family.type == promised[name].kind
+        for each in family.samples:
+            assert set(each.labels) - {"le"} == set(promised[name].labels), each
+
+
+def test_the_figures_are_those_of_what_happened(told: dict[str, Metric]) -> None:
+    assert value(told, "edge_assistant_turns", source="control", rung="local") == 1
+    assert value(told, "edge_assistant_turns", status="failed") == 1
+    assert value(told, "edge_assistant_turn_failures", code="SESSION_NOT_FOUND") == 1
+    assert value(told, "edge_assistant_model_ready") == 1
+    assert value(told, "edge_assistant_worker_up", worker="llm") == 1
+    assert value(told, "edge_assistant_worker_resident_bytes", worker="llm") > 5e6  # a heartbeat old
+    assert value(told, "edge_assistant_mqtt_online") == 1
+    assert value(told, "edge_assistant_backups") == 1
+    assert value(told, "edge_assistant_answer_tokens") > 0
+    assert 20e6 < value(told, "edge_assistant_resident_bytes") < 200e6
+    assert value(told, "edge_assistant_store_bytes") > 10_000
+
+
+def test_no_label_has_many_values(told: dict[str, Metric]) -> None:
+    assert max(len({tuple(s.labels.items()) for s in family.samples}) for family in told.values()) < 150
+
+
+def test_who_has_no_token_is_told_nothing(house: Daemon) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(house, "made-up")
+    assert refused.value.code == 403
