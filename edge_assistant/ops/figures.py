@@ -30,6 +30,7 @@ INFO = _gauge("info", "Always 1; says which version and model run", "version", "
 UPTIME = _gauge("uptime_seconds", "Time since the daemon started")
 CPU = _counter("cpu_seconds", "Processor time of the daemon, without its workers")
 RESIDENT = _gauge("resident_bytes", "Memory of the daemon, without its workers")
+NOTICE = _gauge("notice", "1 for each thing that the page tells its owner; absent without any", "code")
 SOCKETS = _gauge("web_sockets", "Open pages")
 
 TURNS = _counter(

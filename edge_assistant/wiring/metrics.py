@@ -65,6 +65,8 @@ def _daemon(assistant: Assistant, services: Services) -> Iterator[Reading]:
     yield Reading(figures.CPU, time.process_time())
     yield Reading(figures.RESIDENT, status.rss_bytes)
     yield Reading(figures.SOCKETS, services.web.open_sockets if services.web else 0)
+    for notice in services.notices.shown:
+        yield Reading(figures.NOTICE, 1, (notice.code,))
     yield Reading(figures.ACTIVE, assistant.active)
     yield Reading(figures.WAITING, assistant.waiting)
     yield Reading(figures.REFUSED, assistant.refused)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,6 +19,9 @@ from edge_assistant.config import load_paths
 from edge_assistant.ops import figures
 from tests.daemon import Daemon
 from tests.mosquitto import Mosquitto
+from tests.promql import asked
+
+GRAFANA = Path(__file__).parents[2] / "provisioning/grafana"
 
 NEEDS_SENSORS = {figures.TEMPERATURE.name, figures.SLOWED.name, figures.UNDER_VOLTAGE.name}
 
@@ -81,7 +87,7 @@ def value(told: dict[str, Metric], name: str, **labels: str) -> float:
 def test_a_running_daemon_tells_every_figure_that_is_promised(told: dict[str, Metric]) -> None:
     promised = {metric.name: metric for metric in figures.ALL}
     assert set(told) <= set(promised)
-    assert set(promised) - set(told) <= NEEDS_SENSORS
+    assert set(promised) - set(told) <= NEEDS_SENSORS | {figures.NOTICE.name}
     for name, family in told.items():
         assert family.type == promised[name].kind
         for each in family.samples:
@@ -110,3 +116,60 @@ def test_who_has_no_token_is_told_nothing(house: Daemon) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         fetch(house, "made-up")
     assert refused.value.code == 403
+
+
+def real_series(told: dict[str, Metric]) -> dict[str, set[str]]:
+    """Return the series of the running daemon and the labels of each, with those that need a sensor."""
+    series = {each.name: set(each.labels) - {"le"} for family in told.values() for each in family.samples}
+    absent = [metric for metric in figures.ALL if metric.name not in told]
+    return series | {metric.name: set(metric.labels) for metric in absent}
+
+
+def wrong(query: str, series: dict[str, set[str]]) -> list[str]:
+    """Return what a query asks for and the daemon does not have."""
+    return [
+        f"{name} {sorted(labels)}" for name, labels in asked(query).items()
+        if name not in series or not labels <= series[name]
+    ]  # fmt: skip
+
+
+def dashboard_queries() -> list[str]:
+    board = json.loads((GRAFANA / "edge-assistant.json").read_text())
+    queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    variables = [each["query"]["query"] for each in board["templating"]["list"] if each["type"] == "query"]
+    return queries + [
+        re.sub(r"label_values\((\w+), (\w+)\)", r"sum by (\2) (\1)", query) for query in variables
+    ]
+
+
+def test_every_query_of_the_dashboard_finds_its_series_in_a_running_daemon(told: dict[str, Metric]) -> None:
+    series, queries = real_series(told), dashboard_queries()
+    assert len(queries) > 30
+    assert {query: found for query in queries if (found := wrong(query, series))} == {}
+
+
+def test_every_alert_finds_its_series_and_says_what_to_do(told: dict[str, Metric]) -> None:
+    (group,) = yaml.safe_load((GRAFANA / "alerts.yml").read_text())["groups"]
+    series = real_series(told) | {"up": {"job"}}
+    assert {rule["expr"]: found for rule in group["rules"] if (found := wrong(rule["expr"], series))} == {}
+    assert all(rule["annotations"]["summary"] for rule in group["rules"])
+
+
+def test_every_figure_stands_on_the_dashboard() -> None:
+    names = {name for query in dashboard_queries() for name in asked(query)}
+    shown = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in names}
+    assert {metric.name for metric in figures.ALL} - shown == set()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "rate(edge_assistant_turns[5m])",  # a counter's name ends in _total
+        "sum by (person) (edge_assistant_turns_total)",
+        'edge_assistant_worker_up{name="llm"}',
+        "edge_assistant_first_token_seconds",  # a histogram has no series of its own name
+        "edge_assistant_invented > 0",
+    ],
+)
+def test_the_check_finds_what_the_daemon_does_not_have(told: dict[str, Metric], query: str) -> None:
+    assert wrong(query, real_series(told))
