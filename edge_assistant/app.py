@@ -156,7 +156,7 @@ async def serve(
             _remembering(config, facts, learner),
             looking_up(config, paths, library, model),
         )
-        assistant = Assistant(config, conversations, model, merged(extensions))
+        assistant = _assistant(config, conversations, model, merged(extensions), relief)
         preferences = _keep_preferences(config, paths, assistant, model=model, audit=audit, relief=relief)
         _offer_tools(preferences, assistant, abilities, index)
         people = People(database)
@@ -314,6 +314,15 @@ def erase_hooks(
         people_hook(people.devices),
         index_hook(),
     ]
+
+
+def _assistant(
+    config: Config, conversations: Conversations, model: SwitchedModel, extensions: Extensions, relief: Relief
+) -> Assistant:
+    """Return what answers; work in the background gives way to it."""
+    assistant = Assistant(config, conversations, model, extensions)
+    assistant.watch_turns(lambda _: relief.background.give_way(assistant.active > 0))
+    return assistant
 
 
 def _acting(abilities: Abilities | None) -> Extensions:

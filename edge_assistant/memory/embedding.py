@@ -54,8 +54,8 @@ class EmbedderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Put before each query; some models are trained with one."""
     threads: int = 0
     """0 chooses from the machine."""
-    batch: int = 8
-    """Texts in one step. More is no faster and takes memory: 64 texts took 957 MB (docs/benchmarks.md)."""
+    batch: int = 1
+    """Texts in one step. Two took as long a text, eight twice as long (docs/benchmarks.md)."""
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):

@@ -14,14 +14,17 @@ import apsw
 
 from edge_assistant.errors import EdgeError
 from edge_assistant.memory import vectors
-from edge_assistant.memory.search import SearchIndex
+from edge_assistant.memory.search import Embedding, SearchIndex
 from edge_assistant.store.database import Database
 from edge_assistant.workers.background import Background
 
 logger = logging.getLogger(__name__)
 
-CHUNKS_AT_ONCE = 64
-"""Chunks in one request and one transaction: what a crash can cost."""
+CHUNKS_AT_ONCE = 8
+"""Chunks in one request: what somebody who asks meanwhile shares the processor with."""
+
+CHUNKS_STORED_AT_ONCE = 64
+"""Chunks in one transaction: what a crash can cost."""
 
 RETRY_SECONDS = 30.0
 """How long to wait after the embedder failed."""
@@ -75,15 +78,43 @@ class Indexer:
                 self._idle.set()
 
     async def _work(self) -> None:
-        """Embed what is pending; the next chunks are read and embedded while the last are stored."""
+        """Embed what is pending."""
         if not await self._database.read(_any_chunk):
             return
         name, dimensions = self._index.embedder.name, self._index.embedder.dimensions
         table = await self._database.write(lambda db: vectors.ensure_table(db, name, dimensions))
-        while chunks := await self._database.read(lambda db: vectors.pending(db, table, CHUNKS_AT_ONCE)):
-            await self._background.turn()
-            await self._index.embed_chunks(chunks, background=True)
+        while await self._embed_pending(table):
+            pass
         await self._switch(table)
+
+    async def _embed_pending(self, table: vectors.VectorTable) -> int:
+        """Embed each pending chunk once and return how many; some are stored while the next are embedded."""
+        done = last = 0
+        storing: asyncio.Task[int] | None = None
+        try:
+            while chunks := await self._pending(table, last):
+                embeddings = await self._embed(chunks)
+                if storing is not None:
+                    await storing
+                storing = asyncio.create_task(self._index.store_vectors(embeddings), name="store vectors")
+                done, last = done + len(chunks), chunks[-1][0]
+        finally:
+            if storing is not None:
+                await asyncio.wait([storing])
+        if storing is not None:
+            storing.result()
+        return done
+
+    async def _pending(self, table: vectors.VectorTable, after: int) -> list[tuple[int, str]]:
+        return await self._database.read(lambda db: vectors.pending(db, table, CHUNKS_STORED_AT_ONCE, after))
+
+    async def _embed(self, chunks: list[tuple[int, str]]) -> list[Embedding]:
+        embeddings: list[Embedding] = []
+        for start in range(0, len(chunks), CHUNKS_AT_ONCE):
+            await self._background.turn()
+            few = chunks[start : start + CHUNKS_AT_ONCE]
+            embeddings += await self._index.embed_chunks(few, background=True)
+        return embeddings
 
     async def _switch(self, table: vectors.VectorTable) -> None:
         """Search the complete vectors from now on and drop other embedders'."""

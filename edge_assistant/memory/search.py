@@ -36,6 +36,10 @@ EMBEDDED_AT_ONCE = 8
 """An item of so few chunks gets its vectors before `add` returns; longer ones in the background."""
 
 
+Embedding = tuple[int, bytes]
+"""A chunk and its vector."""
+
+
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """What counts besides rank."""
 
@@ -119,7 +123,7 @@ class SearchIndex:
         """Give a few new chunks their vectors now; whatever is not done is left to the indexer."""
         if 0 < len(added) <= EMBEDDED_AT_ONCE and not later:
             try:
-                await self.embed_chunks(added, background=False)
+                await self.store_vectors(await self.embed_chunks(added, background=False))
             except EdgeError as error:
                 logger.warning("%d chunks wait for the embedder: %s", len(added), error.code)
             else:
@@ -128,14 +132,17 @@ class SearchIndex:
             for wake in self._on_pending:
                 wake()
 
-    async def embed_chunks(self, chunks: Sequence[tuple[int, str]], *, background: bool) -> int:
-        """Embed and store vectors of (chunk, text) pairs; return how many were stored."""
-        name, dimensions = self.embedder.name, self.embedder.dimensions
+    async def embed_chunks(self, chunks: Sequence[tuple[int, str]], *, background: bool) -> list[Embedding]:
+        """Return the vectors of (chunk, text) pairs, to be stored."""
         embedded = await self.embedder.embed([text for _, text in chunks], background=background)
-        pairs = list(zip((chunk for chunk, _ in chunks), embedded.vectors, strict=True))
+        return list(zip((chunk for chunk, _ in chunks), embedded.vectors, strict=True))
+
+    async def store_vectors(self, embeddings: Sequence[Embedding]) -> int:
+        """Store vectors of chunks that are still there and wait for one; return how many."""
+        name, dimensions = self.embedder.name, self.embedder.dimensions
 
         def work(db: apsw.Connection) -> int:
-            return vectors.store_vectors(db, vectors.ensure_table(db, name, dimensions), pairs)
+            return vectors.store_vectors(db, vectors.ensure_table(db, name, dimensions), embeddings)
 
         return await self._database.write(work)
 

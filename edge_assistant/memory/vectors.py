@@ -116,13 +116,13 @@ def activate(db: apsw.Connection, table: VectorTable) -> list[VectorTable]:
     return [VectorTable(int(number), str(name), int(size)) for number, name, size in others]
 
 
-def pending(db: apsw.Connection, table: VectorTable, limit: int) -> list[tuple[int, str]]:
-    """Return up to `limit` chunks without a vector, oldest first, as (chunk, text)."""
+def pending(db: apsw.Connection, table: VectorTable, limit: int, after: int = 0) -> list[tuple[int, str]]:
+    """Return up to `limit` chunks without a vector, oldest first, as (chunk, text); those past `after`."""
     query = f"""
         SELECT chunk, text FROM index_pending_{table.number} JOIN index_chunks ON id = chunk
-        ORDER BY chunk LIMIT ?
+        WHERE chunk > ? ORDER BY chunk LIMIT ?
     """  # noqa: S608 - a number of ours
-    return [(int(chunk), str(text)) for chunk, text in db.execute(query, (limit,))]
+    return [(int(chunk), str(text)) for chunk, text in db.execute(query, (after, limit))]
 
 
 def pending_count(db: apsw.Connection, table: VectorTable) -> int:

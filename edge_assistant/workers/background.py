@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+
+PATIENCE_SECONDS = 2.0
+"""A house that talks without a pause still gets a piece done this often."""
 
 
 class Background:
     """Asked before each piece of such work: reading documents, making vectors, backups, tuning."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._free = asyncio.Event()
         self._free.set()
+        self._nobody_waits = asyncio.Event()
+        self._nobody_waits.set()
+        self._patience_seconds = patience_seconds
 
     @property
     def resting(self) -> bool:
@@ -25,6 +32,13 @@ class Background:
         """Go on."""
         self._free.set()
 
+    def give_way(self, answering: bool) -> None:
+        """Wait a little before each piece while somebody is answered; the processor is theirs."""
+        (self._nobody_waits.clear if answering else self._nobody_waits.set)()
+
     async def turn(self) -> None:
         """Return when the next piece may begin."""
         await self._free.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_seconds):
+                await self._nobody_waits.wait()

@@ -22,7 +22,7 @@ from edge_assistant.documents.ingest import Ingest
 from edge_assistant.documents.library import Library
 from edge_assistant.errors import EdgeError
 from edge_assistant.memory.embedder import FastembedEmbedder
-from edge_assistant.memory.indexer import CHUNKS_AT_ONCE, Indexer
+from edge_assistant.memory.indexer import CHUNKS_STORED_AT_ONCE, Indexer
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.store.database import Database
 
@@ -109,8 +109,8 @@ async def _read_all(database: Database, index: SearchIndex) -> None:
 
 async def _embed(embedder: FastembedEmbedder, texts: list[str]) -> float:
     began = time.monotonic()
-    for start in range(0, len(texts), CHUNKS_AT_ONCE):
-        await embedder.embed(texts[start : start + CHUNKS_AT_ONCE], background=True)
+    for start in range(0, len(texts), CHUNKS_STORED_AT_ONCE):
+        await embedder.embed(texts[start : start + CHUNKS_STORED_AT_ONCE], background=True)
     return time.monotonic() - began
 
 
