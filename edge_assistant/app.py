@@ -155,6 +155,7 @@ async def serve(
             _acting(abilities),
             _remembering(config, facts, learner),
             looking_up(config, paths, library, model),
+            await _cloud(stack, config, database, conversations) if daemon else Extensions(),
         )
         assistant = _assistant(config, conversations, model, merged(extensions), relief)
         preferences = _keep_preferences(config, paths, assistant, model=model, audit=audit, relief=relief)
@@ -283,6 +284,17 @@ async def _start_abilities(
     from edge_assistant.wiring.abilities import start_abilities
 
     return await start_abilities(stack, config, database, audit, broker)
+
+
+async def _cloud(
+    stack: AsyncExitStack, config: Config, database: Database, conversations: Conversations
+) -> Extensions:
+    """Let questions be answered elsewhere, when there is consent; disabled it is not even imported."""
+    if not config.cloud.enabled:
+        return Extensions()
+    from edge_assistant.wiring.cloud import start_cloud
+
+    return await start_cloud(stack, config, database, conversations)
 
 
 def _learner(stack: AsyncExitStack, config: Config, facts: Facts) -> Learner | None:

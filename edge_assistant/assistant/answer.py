@@ -16,6 +16,7 @@ from edge_assistant.assistant.events import (
     ContextRetrieved,
     FunctionCall,
     PromptAdvanced,
+    Route,
     Source,
     TextDelta,
     Timings,
@@ -36,7 +37,9 @@ from edge_assistant.assistant.ladder import (
 )
 from edge_assistant.assistant.recorded import recorded_events
 from edge_assistant.assistant.request import HOUSEHOLD, Request
+from edge_assistant.assistant.routing import Doubt, Elsewhere
 from edge_assistant.assistant.rung import ModelRung
+from edge_assistant.assistant.streams import UnsureError, doubted, joined
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import EdgeError
 from edge_assistant.llm.protocol import Completion, Generation, Piece, Progress, Stream
@@ -49,6 +52,8 @@ CANCEL_SECONDS = 5.0
 """How long a model may take to stop; then the turn ends without it."""
 
 DROPPED_NOTICE = "Older messages of this conversation were left out: the model can't read more at once."
+
+UNSURE = "the model on this device was unsure"
 
 Status = Literal["complete", "interrupted", "truncated", "failed"]
 
@@ -92,6 +97,14 @@ class Answer:
         self._pieces: list[str] = []
         self._token_ids: list[int] = []
         self._completion: Completion | None = None
+        self._admitted = False
+        """Whether this answer is counted against what the person may ask for."""
+        self._doubt: Doubt | None = None
+        """Set while the model here may turn out to be unsure, and give way."""
+        self._begun = ""
+        """What the model elsewhere said before it failed."""
+        self._held: tuple[Piece, ...] = ()
+        """What the model here said, and goes on after, when the one elsewhere was no help."""
         self._session_ms = 0.0
         self._place_ms = 0.0
         self._retrieve_ms = 0.0
@@ -170,10 +183,55 @@ class Answer:
         if quick is None:
             await self._retrieve()
             quick = await first_answer(extensions.extractive, question)
-        if quick is None:
+        if quick is not None:
+            self._say(quick)
+        elif extensions.elsewhere is None:
             await self._generate()
         else:
-            self._say(quick)
+            await self._generate_somewhere(extensions.elsewhere)
+
+    async def _generate_somewhere(self, elsewhere: Elsewhere) -> None:
+        """Let the model here or the one elsewhere answer; the one here takes over when that one fails."""
+        generation = await self._generation()
+        decision = await elsewhere.decide(self._question, generation, self._rung.outlook(generation))
+        self._route = msgspec.structs.replace(self._route, reason=decision.reason)
+        if decision.cloud and await self._ask_elsewhere(elsewhere, generation, decision.reason):
+            return
+        self._doubt = Doubt(elsewhere.policy.unsure) if decision.watch else None
+        try:
+            await self._generate()
+        except UnsureError as unsure:
+            self._doubt = None
+            if await self._ask_elsewhere(elsewhere, generation, UNSURE):
+                return
+            self._held = () if self._begun else unsure.held
+            await self._generate()
+
+    async def _ask_elsewhere(self, elsewhere: Elsewhere, generation: Generation, reason: str) -> bool:
+        """Return whether the model elsewhere gave the answer, or somebody stopped it."""
+        self._admit()
+        asked = elsewhere.generation(self._rung.public_prompt, generation)
+        self._stream = stream = elsewhere.model.generate(asked)
+        told = Route(rung="cloud", model=elsewhere.model.status.name, reason=reason)
+        here, self._route = self._route, told
+        try:
+            async for item in stream:
+                Answer._take(self, item)
+        except EdgeError as error:
+            logger.info("turn %s: the cloud failed: %s", self._turn.id, error.code)
+            self._begun = "".join(self._pieces)
+            why = f"{reason}, but the cloud failed ({error.code})"
+            how = " in mid-answer: the model on this device went on" if self._begun else ""
+            self._route = msgspec.structs.replace(here, reason=why + how)
+            return False
+        finally:
+            if stream.completion is None:  # nobody listens any more
+                with contextlib.suppress(EdgeError):
+                    await stream.cancel()
+            said = sum(map(len, self._pieces))
+            await elsewhere.spend(asked, stream.completion, said)
+        self._completion = stream.completion
+        return True
 
     async def _retrieve(self) -> None:
         if not self._extensions.sources:
@@ -192,15 +250,22 @@ class Answer:
         self._tell_text(quick.text, time.monotonic())
 
     async def _generate(self) -> None:
-        generation = await self._generation()
+        generation = self._resumed(await self._generation())
         asked = self._elapsed_ms()
         async with AsyncExitStack() as stack:
             with self._turn.stage("queue"):
+                self._admit()
                 place = self._rung.place(self._request.principal, generation, self._tell_place)
                 await stack.enter_async_context(place)
             self._place_ms = self._elapsed_ms() - asked
             with self._turn.stage("model"):
                 await self._follow(generation)
+
+    def _admit(self) -> None:
+        """Count this answer, once however many models work on it; raises RATE_LIMITED."""
+        if not self._admitted:
+            self._rung.admit(self._request.principal)
+        self._admitted = True
 
     async def _generation(self) -> Generation:
         request = self._request
@@ -212,10 +277,22 @@ class Answer:
         turn, seconds = self._turn, round(wait_seconds, 1)
         turn.append(TurnQueued(id=turn.id, seq=turn.seq + 1, place=place, wait_seconds=seconds))
 
+    def _resumed(self, generation: Generation) -> Generation:
+        """Return what to ask the model here after an answer that was begun, elsewhere or here."""
+        sampling = generation.sampling
+        if self._doubt is not None:
+            sampling = msgspec.structs.replace(sampling, certainty=True)
+        ids = tuple(token for piece in self._held for token in piece.token_ids)
+        return msgspec.structs.replace(generation, sampling=sampling, begun=self._begun, continuation=ids)
+
     async def _follow(self, generation: Generation) -> None:
+        held, self._held = self._held, ()
+        for piece in held:
+            self._take(piece)
         self._stream = stream = self._rung.model.generate(generation)
+        pieces = doubted(stream, self._doubt) if self._doubt else stream
         try:
-            async for item in stream:
+            async for item in joined(pieces, self._begun) if self._begun else pieces:
                 self._take(item)
         finally:
             self._completion = stream.completion
@@ -254,6 +331,8 @@ class Answer:
         """Store the answer, then tell it."""
         turn = self._turn
         text, token_ids, status = self._result(error)
+        if self._question.passages or self._request.private:
+            self._route = msgspec.structs.replace(self._route, private=True)
         timings, usage, route = self._timings(), self._usage(), self._route
         with turn.stage("store"):
             await self._keep(text, token_ids, status, timings=timings, usage=usage, error=error)
@@ -307,7 +386,8 @@ class Answer:
         if heard is not None and heard < len(text):
             return _heard(text, heard), (), "interrupted"
         ids = (done and done.token_ids) or tuple(self._token_ids)
-        return text, ids if text else (), "failed" if error else status
+        whole = text and not self._begun and self._route.rung != "cloud"
+        return text, ids if whole else (), "failed" if error else status
 
     async def _drop_turns(self) -> None:
         """Start later prompts after the turns that did not fit, and tell that."""

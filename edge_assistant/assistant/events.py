@@ -13,12 +13,14 @@ import msgspec
 Rung = Literal["intent", "extractive", "local", "peer", "cloud"]
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which rung of the answer ladder answered, and why."""
 
     rung: Rung
     model: str
     reason: str
+    private: bool = False
+    """Whether tools, memories or documents had a part in it: then nothing of this conversation may leave."""
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

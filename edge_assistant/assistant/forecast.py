@@ -49,7 +49,7 @@ class Forecast:
     def uncached(self, generation: Generation) -> float:
         """Return how many tokens of the prompt the model will have to read."""
         held = self._held.get(generation.conversation or "", 0)
-        return max(self._tokens(generation) - held, float(_MESSAGE_TOKENS))
+        return max(self.tokens(generation) - held, float(_MESSAGE_TOKENS))
 
     def learn(self, generation: Generation, completion: Completion) -> None:
         """Take note of how an answer went."""
@@ -71,7 +71,8 @@ class Forecast:
         if len(self._held) > _CONVERSATIONS:
             self._held.popitem(last=False)
 
-    def _tokens(self, generation: Generation) -> float:
+    def tokens(self, generation: Generation) -> float:
+        """Return how many tokens the whole prompt has, about."""
         return sum(
             _MESSAGE_TOKENS + (len(message.token_ids) or len(message.content) / self._characters_per_token)
             for message in generation.messages

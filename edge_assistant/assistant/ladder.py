@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -19,6 +19,9 @@ from edge_assistant.assistant.events import Route, Source, TurnFinished
 from edge_assistant.assistant.request import Request
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.tools.actions import Actions
+
+if TYPE_CHECKING:
+    from edge_assistant.assistant.routing import Elsewhere
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +111,8 @@ class Extensions:
     listeners: Sequence[TurnListener] = ()
     actions: Actions | None = None
     """What can be done, and under which rules; None when nothing can."""
+    elsewhere: Elsewhere | None = None
+    """A model elsewhere, when there is one; tried before the model here when policy and need say so."""
 
 
 def merged(parts: Sequence[Extensions]) -> Extensions:
@@ -118,6 +123,7 @@ def merged(parts: Sequence[Extensions]) -> Extensions:
         extractive=[rung for part in parts for rung in part.extractive],
         listeners=[listener for part in parts for listener in part.listeners],
         actions=next((part.actions for part in parts if part.actions is not None), None),
+        elsewhere=next((part.elsewhere for part in parts if part.elsewhere is not None), None),
     )
 
 

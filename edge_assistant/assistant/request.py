@@ -73,5 +73,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Pace the person needs: a reader's by default, see `llm.protocol`."""
     confirms: Confirms | None = None
     """Set when this answers a question of ours by its id: tapped, or sent over MQTT."""
+    private: bool = False
+    """Whether it must stay on this device, whatever the configuration allows."""
     brought: Brought | None = None
     """Set when a program asks that keeps the conversation itself: then nothing of it is kept here."""

@@ -16,6 +16,7 @@ from edge_assistant.assistant.personas import system_prompt
 from edge_assistant.assistant.prompt import build_messages, with_system
 from edge_assistant.assistant.queue import FairQueue, Tell
 from edge_assistant.assistant.request import Brought, Function, Principal
+from edge_assistant.assistant.routing import Outlook
 from edge_assistant.config import Config
 from edge_assistant.errors import BusyError
 from edge_assistant.llm.protocol import Completion, Generation, LanguageModel, Sampling
@@ -88,16 +89,30 @@ class ModelRung:
         """How many wait for a place."""
         return self._queue.waiting
 
-    @asynccontextmanager
-    async def place(self, person: Principal, generation: Generation, tell: Tell) -> AsyncIterator[None]:
-        """Hold one of the model's places for the block, after waiting for it in the fair queue.
+    def outlook(self, generation: Generation) -> Outlook:
+        """Return what answering this here would take."""
+        status = self.model.status
+        return Outlook(
+            tokens=self._forecast.tokens(generation) + generation.sampling.max_tokens / 2,
+            wait_seconds=self.wait_seconds + self._forecast.work(generation, status).reading,
+            status=status,
+        )
 
-        Raises RATE_LIMITED with `retry_after` when the person asked too much lately.
-        """
+    @property
+    def public_prompt(self) -> str:
+        """What a model elsewhere is told: the persona without this device's tools."""
+        return system_prompt(self._config)
+
+    def admit(self, person: Principal) -> None:
+        """Count an answer against what a person may ask for; raises RATE_LIMITED with `retry_after`."""
         wait = self._allowance.take(person.id, time.monotonic())
         if wait:
             message = f"you asked a lot lately: try again in {wait:.0f} s"
             raise BusyError("RATE_LIMITED", message, retry_after=max(1.0, round(wait, 1)))
+
+    @asynccontextmanager
+    async def place(self, person: Principal, generation: Generation, tell: Tell) -> AsyncIterator[None]:
+        """Hold one of the model's places for the block, after waiting for it in the fair queue."""
         work = self._forecast.work(generation, self.model.status)
         async with self._queue.place(person.id, work, tell):
             yield

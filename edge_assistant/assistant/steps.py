@@ -65,7 +65,8 @@ class ActingAnswer(Answer):
         return super().read_notes or bool(self._steps)
 
     async def _generate(self) -> None:
-        for left in range(self._most, -1, -1):
+        most = 0 if self._begun else self._most  # what another model began calls nothing
+        for left in range(most, -1, -1):
             self._reader = CallReader(self._rung.functions, required=False) if left else None
             await super()._generate()
             if self._reader is None or not await self._go_on(self._reader):
@@ -111,6 +112,7 @@ class ActingAnswer(Answer):
         return any(source.get("kind") == "document" for turn in history for source in turn.sources)
 
     def _remember(self, called: FunctionCall, result: str) -> None:
+        self._route = msgspec.structs.replace(self._route, private=True)
         fenced = RESULT.format(result[:LONGEST_RESULT].translate(_BREAKS))
         self._steps += [Message("assistant", call_text([called])), Message("user", f"{fenced}\n{DATA}")]
 

@@ -68,7 +68,17 @@ def print_answer(connection: Connection, turn_id: str) -> Message:
         raise EdgeError(event["code"], event["message"], retry_after=event.get("retry_after"))
     if event.get("notice"):
         print(event["notice"], file=sys.stderr)
+    if line := came_from(event.get("route")):
+        print(line, file=sys.stderr)
     return event
+
+
+def came_from(route: Message | None) -> str:
+    """Return a line that says where an answer came from and why, when it is not simply from here."""
+    if route is None or (route["rung"] != "cloud" and "cloud" not in route["reason"]):
+        return ""
+    where = "cloud" if route["rung"] == "cloud" else "this device"
+    return printable(f"(from {where}, {route['model']}: {route['reason']})")
 
 
 def printable(text: str) -> str:

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, ISC004 - a form reads best on one line
+# ruff: noqa: E501 - a form reads best on one line
 """What in a text could tell who somebody is or how to reach them: known names and the forms below. Pure.
 
 The forms are those of Presidio's recognisers that need no model, with German ones added (ADR 0010): it
@@ -26,7 +26,9 @@ _WAY_DE = (
     r"(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|chaussee|steig|stieg|pfad|hof|markt|berg|wall|"
     r"graben|brücke|garten|feld|kamp|twiete)"
 )
-_WAY_DE_ALONE = r"(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer|Chaussee|Steig|Hof|Markt|Berg|Wall)"
+_WAY_DE_ALONE = (
+    r"(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer|Chaussee|Steig|Hof|Markt|Berg|Wall)"
+)
 _KIN = (
     r"wife|husband|partner|girlfriend|boyfriend|fianc[eé]e?|son|daughter|child|kid|baby|sister|brother|mother|mom|mum|father|"
     r"dad|grand(?:ma|pa|mother|father|son|daughter)|aunt|uncle|cousin|niece|nephew|friend|boss|colleague|neighbou?r|doctor|"
@@ -77,9 +79,65 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
 """Kinds and forms; the group `it`, where there is one, is the personal part. Where several fit, the first gives the kind."""
 
 WORDS = frozenset(
-    "will may mark rose grace hope art bill jack frank pat sue dawn summer joy faith max amber drew chase dean grant "
-    "rich rob ray gene miles wade page april june august ernst wolf stern klein groß lang kurz schwarz weiß braun könig "
-    "kaiser koch müller fischer weber becker bauer richter sommer winter berg tag art see".split()
+    [
+        "will",
+        "may",
+        "mark",
+        "rose",
+        "grace",
+        "hope",
+        "art",
+        "bill",
+        "jack",
+        "frank",
+        "pat",
+        "sue",
+        "dawn",
+        "summer",
+        "joy",
+        "faith",
+        "max",
+        "amber",
+        "drew",
+        "chase",
+        "dean",
+        "grant",
+        "rich",
+        "rob",
+        "ray",
+        "gene",
+        "miles",
+        "wade",
+        "page",
+        "april",
+        "june",
+        "august",
+        "ernst",
+        "wolf",
+        "stern",
+        "klein",
+        "groß",
+        "lang",
+        "kurz",
+        "schwarz",
+        "weiß",
+        "braun",
+        "könig",
+        "kaiser",
+        "koch",
+        "müller",
+        "fischer",
+        "weber",
+        "becker",
+        "bauer",
+        "richter",
+        "sommer",
+        "winter",
+        "berg",
+        "tag",
+        "art",
+        "see",
+    ]
 )
 """Names that are words as well: they count when they begin with a capital."""
 
@@ -91,9 +149,8 @@ def name_forms(names: Iterable[str]) -> re.Pattern[str] | None:
     forms: set[str] = set()
     for name in names:
         whole = " ".join(unicodedata.normalize("NFC", name).split())
-        parts = [part for part in re.split(r"[\s,]+", whole) if len(part) >= _SHORTEST and not part.isdigit()]
-        for form in (whole, *parts):
-            if len(form) >= _SHORTEST:
+        for form in (whole, *re.split(r"[\s,]+", whole), *re.split(r"[\s,-]+", whole)):
+            if len(form) >= _SHORTEST and not form.isdigit():
                 forms |= {form, _ascii(form), _spelt_out(form)}
     if not forms:
         return None
@@ -109,12 +166,25 @@ def _alternative(form: str) -> str:
     return f"(?i:{written})"
 
 
+_PLAIN = str.maketrans(
+    {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "æ": "ae", "Æ": "Ae"}
+)
+
+
 def _ascii(text: str) -> str:
-    plain = unicodedata.normalize("NFD", text.replace("ß", "ss").replace("ø", "o").replace("ł", "l"))
+    plain = unicodedata.normalize("NFD", text.translate(_PLAIN))
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def _spelt_out(text: str) -> str:
-    for letter, spelt in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("Ä", "Ae"), ("Ö", "Oe"), ("Ü", "Ue"), ("ß", "ss")):
+    for letter, spelt in (
+        ("ä", "ae"),
+        ("ö", "oe"),
+        ("ü", "ue"),
+        ("Ä", "Ae"),
+        ("Ö", "Oe"),
+        ("Ü", "Ue"),
+        ("ß", "ss"),
+    ):
         text = text.replace(letter, spelt)
     return text

@@ -45,6 +45,8 @@ def check_meaning(config: Config) -> None:
         raise ConfigError(
             "CONFIG_SECRET_IN_FILE", "llm.url must hold no user or password; " + _hint("llm_api_key")
         )
+    if config.cloud.enabled and not config.cloud.url:
+        raise _bad("cloud.url", "cloud.enabled needs the address of the operator's broker")
     if llm.engine == "openai" and not (llm.url and llm.remote_model):
         raise _bad("llm.engine", "`openai` needs llm.url and llm.remote_model")
 

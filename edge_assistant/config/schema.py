@@ -19,6 +19,7 @@ _LANGUAGE = r"^[a-z]{2,3}(-[A-Z]{2})?\Z"
 _NAME = r"^[A-Za-z0-9_.:-]{1,64}\Z"
 _URL = r"^(https?://[^\s]+)?\Z"
 _BROKER = r"^mqtts?://[^\s/@]+/?\Z"
+_BROKER_OR_NOTHING = r"^(mqtts?://[^\s/@]+/?)?\Z"
 _DEVICE = r"^(?!(cloud|fleet)\Z)[a-z0-9-]{0,40}\Z"
 _TOPIC = r"^[^+#\x00-\x1f]{1,256}\Z"
 _PREFIX = r"^[A-Za-z0-9_-]{0,64}\Z"
@@ -30,6 +31,7 @@ PATTERNS = {
     _LANGUAGE: "a language such as `en` or `de-CH`",
     _NAME: "1 to 64 letters, digits or . _ : -",
     _BROKER: "an address such as `mqtt://192.168.1.20` or `mqtts://broker.lan:8883`, without a user",
+    _BROKER_OR_NOTHING: "an address such as `mqtts://broker.example:8883`, without a user",
     _DEVICE: "a name of up to 40 small letters, digits or -, but not `cloud` or `fleet`",
     _PREFIX: "up to 64 letters, digits, _ or -",
     _TOPIC: "an MQTT topic of 1 to 256 characters without + and #",
@@ -304,11 +306,35 @@ class Home(Section, frozen=True):
     """Not in this version."""
 
 
-class Cloud(Section, frozen=True):
+class CloudSettings(Section, frozen=True):
     """`[cloud]`: a larger model elsewhere, only with consent."""
 
     enabled: bool = False
-    """Not in this version."""
+    """Whether there is a connection to the operator's broker at all."""
+    url: Annotated[str, msgspec.Meta(pattern=_BROKER_OR_NOTHING, max_length=2048)] = ""
+    """Address of that broker; `mqtts://` is TLS."""
+    username: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    """Name at that broker; its password is the secret `cloud_password`."""
+    device: Annotated[str, msgspec.Meta(pattern=_DEVICE)] = ""
+    """Name of this device there; empty is `mqtt.device`, or else the host's name."""
+    ca_file: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Authority that signs that broker's certificate; empty trusts the system's."""
+    certificate_file: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Own certificate, for brokers that ask for one."""
+    key_file: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Its key."""
+    consent: Literal["never", "asked", "always"] = "never"
+    """When a question may leave: never, when a person asks for the cloud in it, or whenever it helps."""
+    budget: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 200_000
+    """Tokens, read and written, that the cloud may cost in a calendar month; 0 is none."""
+    wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
+    """With `always`: predicted wait for the first word here, from which the cloud is asked instead."""
+    unsure: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """With `always`: mean certainty of the first words here, below which the cloud answers; 0 never."""
+    names: Annotated[
+        tuple[Annotated[str, msgspec.Meta(min_length=2, max_length=100)], ...], msgspec.Meta(max_length=2000)
+    ] = ()
+    """Contacts that must not be named there, besides the people of this household."""
 
 
 class Guard(Section, frozen=True):
@@ -332,7 +358,7 @@ class Telemetry(Section, frozen=True):
     """Not in this version."""
 
 
-UNAVAILABLE = ("home", "cloud", "guard", "fleet", "telemetry")
+UNAVAILABLE = ("home", "guard", "fleet", "telemetry")
 """Sections that this version knows by name only."""
 
 
@@ -351,7 +377,7 @@ class Config(Section, frozen=True):
     backups: BackupSettings = BackupSettings()
     care: CareSettings = CareSettings()
     home: Home = Home()
-    cloud: Cloud = Cloud()
+    cloud: CloudSettings = CloudSettings()
     guard: Guard = Guard()
     fleet: Fleet = Fleet()
     telemetry: Telemetry = Telemetry()

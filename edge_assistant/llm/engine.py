@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as native
+import numpy as np
 
 from edge_assistant.errors import ModelError
 
@@ -128,6 +129,12 @@ class LlamaEngine:
         batch.logits[index] = output
         batch.n_tokens = index + 1
         return index
+
+    def certainty(self, index: int) -> float:
+        """Return the probability of the likeliest token at a batch index, before any sampling."""
+        row = native.llama_get_logits_ith(self.context, index)
+        logits = np.ctypeslib.as_array(row, shape=(self.vocabulary_size,))
+        return float(1.0 / np.exp(logits - logits.max()).sum())
 
     def decode(self) -> int:
         """Compute the batch: 0 fine, 1 no free KV cells (nothing was changed), others are errors."""

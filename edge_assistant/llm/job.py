@@ -28,6 +28,8 @@ class Job:
         self.resident: Resident | None = None
         self.next_token: int | None = None
         self.output_index = -1
+        self.certainty: float | None = None
+        """How sure the model was of the newest token, when that is asked for."""
         self.answer: list[int] = list(generation.continuation)
         self.limit = 0
         """Most tokens of the answer, those of the continuation included."""
@@ -91,6 +93,8 @@ class Job:
     def choose(self, engine: LlamaEngine) -> tuple[int, str]:
         """Sample the next token; return it and the text that can be shown now."""
         assert self._sampler is not None
+        if self.generation.sampling.certainty:
+            self.certainty = engine.certainty(self.output_index)
         token = self._sampler.sample(self.output_index)
         self._first_token = self._first_token or time.monotonic()
         if engine.ends_answer(token):

@@ -40,7 +40,7 @@ class PendingAnswer:
         """Pass on new tokens."""
         self.first_token = self.first_token or time.monotonic()
         self.tokens += emitted.token_ids
-        self.stream.put(Piece(emitted.text, emitted.token_ids, emitted.at))
+        self.stream.put(Piece(emitted.text, emitted.token_ids, emitted.at, emitted.certainty))
 
     def complete(self, completion: Completion) -> None:
         """End the stream; counts and times of a retried answer cover both lives of the worker."""

@@ -60,6 +60,8 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A JSON schema as JSON text; the answer is then constrained to it."""
     fence: Fence | None = None
     """Where `json_schema` holds, when not for the whole answer."""
+    certainty: bool = False
+    """Whether pieces shall tell how sure the model was, which costs a look at the whole vocabulary."""
 
 
 class Generation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -98,6 +100,8 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
     text: str
     token_ids: tuple[int, ...]
     emitted_at: float
+    certainty: float | None = None
+    """Probability that the model itself gave its likeliest token; None when nobody asked or can tell."""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):

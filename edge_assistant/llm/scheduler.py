@@ -280,7 +280,7 @@ class Scheduler:
         if self._engine.ends_answer(token):
             self._finish(job, "stop")
             return
-        self._emit(Emitted(job.generation.id, text, (token,), time.monotonic()))
+        self._emit(Emitted(job.generation.id, text, (token,), time.monotonic(), job.certainty))
         job.next_token = token
         if job.stopped:
             self._finish(job, "stop")

@@ -80,6 +80,7 @@ class Emitted(msgspec.Struct, frozen=True, tag="emitted"):
     text: str
     token_ids: tuple[int, ...]
     at: float
+    certainty: float | None = None
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):

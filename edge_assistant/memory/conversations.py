@@ -241,6 +241,12 @@ class Conversations:
         rows = await self._database.read(lambda db: db.execute(query, (session_id,)).fetchall())
         return [turn_of(row) for row in rows]
 
+    async def all_turns(self, session_id: str) -> list[StoredTurn]:
+        """Return all turns of a session, oldest first, also those that no prompt holds any more."""
+        query = f"SELECT {TURN_COLUMNS} FROM turns WHERE session = ? ORDER BY seq"  # noqa: S608 - constants
+        rows = await self._database.read(lambda db: db.execute(query, (session_id,)).fetchall())
+        return [turn_of(row) for row in rows]
+
     async def drop_turns(self, session_id: str, count: int) -> None:
         """Let `history` start `count` of its turns later, for good; the transcript keeps them."""
         query = f"""

@@ -394,6 +394,17 @@ def create_documents(connection: apsw.Connection) -> None:
     )
 
 
+def create_cloud(connection: apsw.Connection) -> None:
+    """13: what the cloud cost in a month; letters for other receivers than the home, some of which wait."""
+    connection.execute(
+        """
+        CREATE TABLE cloud_usage(month TEXT PRIMARY KEY, tokens INTEGER NOT NULL) STRICT;
+        ALTER TABLE outbox ADD COLUMN lane TEXT NOT NULL DEFAULT 'home';
+        ALTER TABLE outbox ADD COLUMN can_wait INTEGER NOT NULL DEFAULT 0;
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -407,6 +418,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     create_audit,
     create_outbox,
     create_documents,
+    create_cloud,
 )
 
 

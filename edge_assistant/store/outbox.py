@@ -5,6 +5,7 @@ A broker's acknowledgement is no proof: Mosquitto keeps messages in memory and l
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -17,10 +18,17 @@ from edge_assistant.errors import StoreError
 from edge_assistant.store.database import Database
 from edge_assistant.store.erase import EraseHook, Person, Subject, Topic
 
+logger = logging.getLogger(__name__)
+
 MOST = 10_000
-"""Letters that may wait; more are refused."""
+"""Letters that may wait. For one more the oldest that can be deferred goes; without any, it is refused."""
+
+HOME = "home"
+"""The lane of the home's broker; each lane has a connection of its own and sees its own letters only."""
 
 LARGEST_BYTES = 64 * 1024
+
+_COLUMNS = "id, principal, topic, payload, created_at, expires_at, lane, can_wait"
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,17 +44,30 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outbox:
-    """Letters in the store, the oldest first."""
+    """Letters of one lane in the store, the oldest first."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: Database, *, lane: str = HOME, clock: Callable[[], float] = time.time
+    ) -> None:
         self._database = database
+        self._lane = lane
         self._clock = clock
+        self.gave_way = 0
+        """Letters that went unsent because the outbox was full."""
 
     async def add(
-        self, topic: str, payload: bytes, *, principal: str, lasts_seconds: float, letter_id: str = ""
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        principal: str,
+        lasts_seconds: float,
+        letter_id: str = "",
+        deferrable: bool = False,
     ) -> Letter:
         """Keep a letter durably; one of the same id stays as it was.
 
+        With `deferrable` it may give way, unsent, to one that comes when the outbox is full.
         Raises OUTBOX_FULL, LETTER_TOO_LARGE.
         """
         if len(payload) > LARGEST_BYTES:
@@ -57,15 +78,18 @@ class Outbox:
             created_at=now, expires_at=now + lasts_seconds,
         )  # fmt: skip
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: apsw.Connection) -> bool:
             db.execute("DELETE FROM outbox WHERE expires_at <= ?", (now,))
-            if int(db.execute("SELECT count(*) FROM outbox").get) >= MOST:
+            full = int(db.execute("SELECT count(*) FROM outbox").get) >= MOST
+            if full and not _make_room(db):
                 raise StoreError("OUTBOX_FULL", "too many messages wait to be delivered", retry_after=60.0)
-            db.execute(
-                "INSERT OR IGNORE INTO outbox VALUES(?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(letter)
-            )
+            row = (*msgspec.structs.astuple(letter), self._lane, int(deferrable))
+            db.execute(f"INSERT OR IGNORE INTO outbox({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?)", row)
+            return full
 
-        await self._database.write(work)
+        if await self._database.write(work):
+            self.gave_way += 1
+            logger.warning("the outbox is full: the oldest message that could wait was dropped unsent")
         return letter
 
     async def waiting(self, limit: int = 100, after: tuple[float, str] = (0.0, "")) -> list[Letter]:
@@ -75,8 +99,9 @@ class Outbox:
         def work(db: apsw.Connection) -> list[Letter]:
             rows = db.execute(
                 "SELECT id, principal, topic, payload, created_at, expires_at FROM outbox"
-                " WHERE expires_at > ? AND (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?",
-                (now, *after, limit),
+                " WHERE lane = ? AND expires_at > ? AND (created_at, id) > (?, ?)"
+                " ORDER BY created_at, id LIMIT ?",
+                (self._lane, now, *after, limit),
             )
             fields = Letter.__struct_fields__
             return [Letter(**dict(zip(fields, row, strict=True))) for row in rows]
@@ -91,6 +116,13 @@ class Outbox:
             return db.changes() > 0
 
         return await self._database.write(work)
+
+
+def _make_room(db: apsw.Connection) -> bool:
+    """Take out the oldest letter that may give way; False when there is none."""
+    oldest = "SELECT id FROM outbox WHERE can_wait ORDER BY created_at, id LIMIT 1"
+    db.execute(f"DELETE FROM outbox WHERE id = ({oldest})")  # noqa: S608 - a constant
+    return db.changes() > 0
 
 
 def outbox_hook() -> EraseHook:

@@ -36,9 +36,13 @@ def device_of(host: str) -> str:
 
 
 def may_answer_to(topic: str) -> bool:
-    """Return whether an answer may go to this response topic: below our own root, and no pattern."""
+    """Return whether an answer may go to this response topic: below our own root, and no pattern.
+
+    Where questions leave for the cloud nobody may let us write: the two brokers may be one.
+    """
     return (
         topic.startswith(f"{ROOT}/")
+        and not topic.startswith(f"{ROOT}/cloud/")
         and len(topic.encode(errors="replace")) <= _MAX_TOPIC_BYTES
         and not set(topic) & set("+#\0")
     )

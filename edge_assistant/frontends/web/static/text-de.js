@@ -88,6 +88,7 @@ export const GERMAN = {
   waitSeconds: (seconds) => `In ${seconds} s können Sie es noch einmal versuchen.`,
   notSent: "Nicht gesendet.",
   details: "Einzelheiten",
+  fromCloud: "aus der Cloud",
   firstToken: (seconds) => `erstes Wort nach ${seconds.replace(".", ",")} s`,
   speed: (rate) => `${rate.replace(".", ",")} Token/s`,
   tokens: (count) => `${count} Token`,

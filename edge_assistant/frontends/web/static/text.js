@@ -90,6 +90,7 @@ const ENGLISH = {
   waitSeconds: (seconds) => `You can try again in ${seconds} s.`,
   notSent: "Not sent.",
   details: "Details",
+  fromCloud: "from the cloud",
   firstToken: (seconds) => `first word after ${seconds} s`,
   speed: (rate) => `${rate} tokens/s`,
   tokens: (count) => `${count} tokens`,
