@@ -36,6 +36,10 @@ OFFLINE = {
 }
 """Said before the libraries are imported: nothing here may look for a network."""
 
+REST_SECONDS = 0.5
+"""Background jobs wait so long after each request of a person: what follows it, such as the model's
+first word, needs the processor more."""
+
 
 def main(channel: Channel, settings: bytes) -> None:
     """Load the model that `settings` (msgpack of `EmbedderSettings`) names and serve `channel`.
@@ -104,17 +108,27 @@ class Desk:
         self._settings = settings
         self._urgent: deque[_Job] = deque()
         self._background: deque[_Job] = deque()
+        self._rests_until = 0.0
+        """Before then (`time.monotonic`) background jobs wait."""
         self._decoder = msgspec.msgpack.Decoder(Embed)
 
     def serve(self) -> None:
         """Answer until the daemon goes or says stop."""
         while True:
-            waiting = self._urgent or self._background
-            for payload in self._channel.receive(0 if waiting else None):
+            for payload in self._channel.receive(self._spare_seconds()):
                 request = self._decoder.decode(payload)
                 (self._background if request.background else self._urgent).append(_Job(request))
-            if queue := self._urgent or self._background:
-                self._advance(queue)
+            if self._urgent:
+                self._advance(self._urgent)
+                self._rests_until = time.monotonic() + REST_SECONDS
+            elif self._spare_seconds() == 0:
+                self._advance(self._background)
+
+    def _spare_seconds(self) -> float | None:
+        """Return for how long there is nothing to do; None until something comes."""
+        if self._urgent:
+            return 0
+        return max(0, self._rests_until - time.monotonic()) if self._background else None
 
     def _advance(self, queue: deque[_Job]) -> None:
         """Do one batch of the first job in `queue`."""

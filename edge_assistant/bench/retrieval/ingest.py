@@ -13,7 +13,7 @@ from pathlib import Path
 from edge_assistant.bench.device import Device, running_device
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.measurement import CannotMeasureError, Measurement, Setting
-from edge_assistant.bench.page import Page, browser
+from edge_assistant.bench.page import Heard, Page, browser
 from edge_assistant.bench.retrieval.corpus import any_paragraphs, make_embedder
 from edge_assistant.bench.statistic import median, spread
 from edge_assistant.bench.texts import QUESTIONS
@@ -120,23 +120,29 @@ def measure_meanwhile(setting: Setting) -> Iterator[Result]:
 
 
 async def _meanwhile(setting: Setting) -> Result:
-    rounds = setting.count(15, 2)
+    """Compare with the same texts in the library: what is found makes a prompt longer."""
+    rounds, size = setting.count(15, 2), setting.count(40, 6)
     with tempfile.TemporaryDirectory(prefix="edge-assistant-bench-") as name:
-        paths = write_documents(Path(name), setting.count(60, 10))
+        folder = Path(name)
         async with _ready_page(setting) as (device, page):
-            await _add(device, paths[:1])
+            await _add(device, write_documents(folder / "first", size))
             await _until(device, pending=False)
-            idle = [await _first_token(page, number) for number in range(rounds)]
-            await _add(device, paths[1:])
+            idle = [await _ask(page, number) for number in range(rounds)]
+            await _add(device, write_documents(folder / "again", size))
             await _until(device, pending=True)
-            busy = [await _first_token(page, number) for number in range(rounds)]
+            busy = [await _ask(page, number) for number in range(rounds)]
             if not await _pending(device):
                 return MEANWHILE.unmeasured("all documents were read before the questions were answered")
+    peace, meanwhile = (median([each.first_token_seconds for each in asked]) for asked in (idle, busy))
     return MEANWHILE.measured(
-        median(busy) / median(idle),
-        f"medians of {rounds}: {median(busy) * 1000:.0f} ms meanwhile ({spread(busy)} s), "
-        f"{median(idle) * 1000:.0f} ms in peace ({spread(idle)} s)",
+        meanwhile / peace,
+        f"medians of {rounds}: {_described(busy)} meanwhile, {_described(idle)} in peace",
     )
+
+
+def _described(asked: list[Heard]) -> str:
+    seconds = [each.first_token_seconds for each in asked]
+    return f"{spread(seconds)} s with {median([each.prompt_tokens for each in asked]):.0f} tokens of prompt"
 
 
 @asynccontextmanager
@@ -149,8 +155,8 @@ async def _ready_page(setting: Setting) -> AsyncIterator[tuple[Device, Page]]:
             yield device, page
 
 
-async def _first_token(page: Page, number: int) -> float:
-    return (await page.ask_briefly(QUESTIONS[number % len(QUESTIONS)])).first_token_seconds
+async def _ask(page: Page, number: int) -> Heard:
+    return await page.ask_briefly(QUESTIONS[number % len(QUESTIONS)])
 
 
 async def _add(device: Device, paths: list[Path]) -> None:
@@ -172,6 +178,7 @@ async def _until(device: Device, *, pending: bool) -> None:
 
 def write_documents(folder: Path, number: int) -> list[Path]:
     """Write Markdown documents with a heading every few paragraphs."""
+    folder.mkdir(exist_ok=True)
     texts = any_paragraphs(number * PARAGRAPHS_A_DOCUMENT)
     paths = []
     for start in range(0, len(texts), PARAGRAPHS_A_DOCUMENT):
