@@ -1,8 +1,8 @@
 """A model's server that answers by counting, so that a gap, a repetition or a mix-up shows in the text.
 
-`count 40 kitchen every 5 ms` is answered with `kitchen-0 kitchen-1 …`, a word a chunk. Like llama-server
-it goes on with an answer that stands last in the messages. `python -m edge_assistant.bench.upstream` runs
-one in a process of its own.
+`count 40 kitchen every 5 ms` is answered with `kitchen-0 kitchen-1 …`, a word a chunk; anything else is
+said back, three letters a chunk. Like llama-server it goes on with an answer that stands last in the
+messages. `python -m edge_assistant.bench.upstream` runs one in a process of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+_ECHOED = 3
 _QUESTION = re.compile(r"count (\d+) ([\w-]+) every (\d+) ms")
 
 
@@ -28,8 +29,14 @@ def question(words: int, name: str, every_ms: int = 0) -> str:
 
 def answer_to(text: str) -> str:
     """Return what the answer to a question must be."""
-    found = _QUESTION.search(text)
-    return "".join(_words(int(found[1]), found[2])) if found else "What?"
+    return "".join(_pieces(text)[0])
+
+
+def _pieces(text: str) -> tuple[list[str], float]:
+    """Return an answer piece by piece, and the pause before each in seconds."""
+    if found := _QUESTION.search(text):
+        return _words(int(found[1]), found[2]), int(found[3]) / 1000
+    return [text[start : start + _ECHOED] for start in range(0, len(text), _ECHOED)], 0.0
 
 
 def _words(count: int, name: str) -> list[str]:
@@ -45,9 +52,7 @@ async def complete(request: web.Request) -> web.StreamResponse:
     """Answer one question as a stream."""
     messages: list[dict[str, Any]] = msgspec.json.decode(await request.read())["messages"]
     begun = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
-    found = _QUESTION.search(messages[-1]["content"])
-    words = _words(int(found[1]), found[2]) if found else ["What?"]
-    pause = int(found[3]) / 1000 if found else 0.0
+    words, pause = _pieces(messages[-1]["content"])
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     at = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeAlias
@@ -38,7 +39,8 @@ RECONNECT = RestartPolicy(first_seconds=0.25, longest_seconds=4.0, healthy_secon
 """For a broker in the house: back within five seconds of its return; a try costs nothing."""
 
 _KEEPALIVE_SECONDS = 30
-_TIMEOUT_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
+"""How long a try to connect, or a message to be taken, may last."""
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,8 @@ class Connection:
         will: Outgoing | None = None,
         *,
         reconnect: RestartPolicy = RECONNECT,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._broker = broker
         self._client_id = client_id
@@ -96,6 +100,7 @@ class Connection:
         self._client: Client | None = None
         """Set while connected and subscribed."""
         self._backoff = Backoff(reconnect)
+        self._clock, self._sleep = clock, sleep
         self.connects = 0
         """How often it came up, for metrics."""
         self.detail = "not connected yet"
@@ -125,12 +130,12 @@ class Connection:
     async def run(self) -> None:
         """Connect, and connect again with growing jittered pauses, until cancelled."""
         while True:
-            began = time.monotonic()
+            began = self._clock()
             try:
                 await self._live()
             except (MqttError, MqttReentrantError, OSError, EdgeError, ValueError) as error:
                 self._lost(error)  # ValueError: paho refuses what no broker would take
-            await asyncio.sleep(self._backoff.after(time.monotonic() - began))
+            await self._sleep(self._backoff.after(self._clock() - began))
 
     async def publish(self, message: Outgoing) -> None:
         """Send a message; returns when the broker has it (QoS 1) or it is written (QoS 0).
@@ -153,8 +158,9 @@ class Connection:
         client = Client(
             self._broker.host, self._broker.port, username=self._broker.username,
             password=self._broker.password, identifier=self._client_id, protocol=ProtocolVersion.V5,
-            clean_start=True, keepalive=_KEEPALIVE_SECONDS, timeout=_TIMEOUT_SECONDS, tls_context=context,
+            clean_start=True, keepalive=_KEEPALIVE_SECONDS, timeout=CONNECT_SECONDS, tls_context=context,
             will=_will(self._will), max_queued_incoming_messages=MAX_QUEUED, logger=_PAHO_LOGGER,
+            socket_options=_AT_ONCE,
         )  # fmt: skip
         async with client:
             if self._handlers:
@@ -215,6 +221,9 @@ class Connection:
         self.detail = f"can't reach the broker at {self.address}: {error}"
         logger.log(logging.WARNING if first else logging.DEBUG, "MQTT: %s", self.detail)
 
+
+_AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+"""Small messages leave at once: Nagle's algorithm holds the second one back for 40 ms."""
 
 _PAHO_LOGGER = logging.getLogger("edge_assistant.mqtt.paho")
 _PAHO_LOGGER.setLevel(logging.ERROR)  # below, paho logs topics, and how much waits to be sent
