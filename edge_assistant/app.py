@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from edge_assistant.memory.embedding import Embedder
     from edge_assistant.tools.abilities import Abilities
     from edge_assistant.wiring.broker import HomeBroker
+    from edge_assistant.wiring.cloud import Cloud
 
 logger = logging.getLogger(__name__)
 
@@ -151,13 +152,16 @@ async def serve(
         facts = Facts(database, index)
         learner = _learner(stack, config, facts)
         library = await start_library(stack, config, database, index, relief.background)
+        cloud = await _cloud(stack, config, database, conversations) if daemon else None
         extensions = (
             _acting(abilities),
             _remembering(config, facts, learner),
             looking_up(config, paths, library, model),
-            await _cloud(stack, config, database, conversations) if daemon else Extensions(),
+            cloud.extensions if cloud else Extensions(),
         )
-        assistant = _assistant(config, conversations, model, merged(extensions), relief)
+        assistant = _assistant(
+            stack, config, conversations, model, extensions=merged(extensions), relief=relief, cloud=cloud
+        )
         preferences = _keep_preferences(config, paths, assistant, model=model, audit=audit, relief=relief)
         _offer_tools(preferences, assistant, abilities, index)
         people = People(database)
@@ -288,10 +292,10 @@ async def _start_abilities(
 
 async def _cloud(
     stack: AsyncExitStack, config: Config, database: Database, conversations: Conversations
-) -> Extensions:
+) -> Cloud | None:
     """Let questions be answered elsewhere, when there is consent; disabled it is not even imported."""
     if not config.cloud.enabled:
-        return Extensions()
+        return None
     from edge_assistant.wiring.cloud import start_cloud
 
     return await start_cloud(stack, config, database, conversations)
@@ -329,10 +333,19 @@ def erase_hooks(
 
 
 def _assistant(
-    config: Config, conversations: Conversations, model: SwitchedModel, extensions: Extensions, relief: Relief
+    stack: AsyncExitStack,
+    config: Config,
+    conversations: Conversations,
+    model: SwitchedModel,
+    *,
+    extensions: Extensions,
+    relief: Relief,
+    cloud: Cloud | None,
 ) -> Assistant:
-    """Return what answers; work in the background gives way to it."""
+    """Return what answers; background work gives way to it, and questions for the cloud wait for it."""
     assistant = Assistant(config, conversations, model, extensions)
+    if cloud is not None:
+        cloud.serve(stack, assistant)
     assistant.watch_turns(lambda _: relief.background.give_way(assistant.active > 0))
     return assistant
 

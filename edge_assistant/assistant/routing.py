@@ -37,6 +37,13 @@ _ASKED = re.compile(
     r"(?:(?:to|for|and|mal|nach)\s+)?(?P<rest>\S.*)$",
     re.IGNORECASE | re.DOTALL,
 )  # fmt: skip
+_WHEN_ONLINE = re.compile(
+    r"^\W*(?:please\s+|bitte\s+)?(?:(?:ask|find out|look (?:this|it) up|frage?|schau nach)[\s,:]+)?"
+    r"(?:when|once|as soon as|wenn|sobald)\s+(?:you|we|i|it|du|wir|ich|es)(?:'re|'m|'s|\s+(?:are|am|is))?\s+"
+    r"(?:back\s+|wieder\s+)?online(?:\s+again)?(?:\s+(?:bist|sind|bin|ist))?[\s,:]+"
+    r"(?:(?:please\s+)?(?:ask|find out|frage?|dann|then)[\s,:]+)?(?P<rest>\S.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
 _FLAGGED = re.compile(
     r"\b(?:keep (?:this|it|that) (?:private|local|here|between us)|(?:stay|answer) (?:offline|local(?:ly)?)|"
     r"don'?t use the cloud|(?:not|never) (?:to|in|over|via) the cloud|without the cloud|"
@@ -130,6 +137,12 @@ def _need(outlook: Outlook, policy: Policy) -> str:
 def asked_for(text: str) -> str:
     """Return what a person wants of the cloud when they name it; else empty."""
     found = _ASKED.match(text)
+    return found["rest"] if found else when_online(text)
+
+
+def when_online(text: str) -> str:
+    """Return what a person wants to be asked when there is a link again; else empty."""
+    found = _WHEN_ONLINE.match(text)
     return found["rest"] if found else ""
 
 
@@ -197,6 +210,22 @@ class Elsewhere:
             question, outlook, asked=bool(asked), private=private, cost=cost, left=await self._budget.left()
         )
         return decide(case, self.policy)
+
+    async def may_ask(self, question: Question, text: str) -> bool:
+        """Whether `text`, which a person wants to be asked, may leave at all."""
+        request = question.request
+        if self.policy.consent == "never" or request.principal.role == "guest":
+            return False
+        history = [turn for turn in await self._conversations.all_turns(request.session) if turn.answer_text]
+        retrieved = bool(question.passages)
+        return not await asyncio.to_thread(
+            private_reason, request, text, retrieved=retrieved, history=history
+        )
+
+    async def affords(self, generation: Generation) -> bool:
+        """Whether the budget of this month has room for a question and its answer."""
+        sent = sum(len(message.content) for message in generation.messages)
+        return sent // CHARACTERS_PER_TOKEN + generation.sampling.max_tokens <= await self._budget.left()
 
     def _case(
         self, question: Question, outlook: Outlook, *, asked: bool, private: str, cost: int, left: int

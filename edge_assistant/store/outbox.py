@@ -16,7 +16,7 @@ import msgspec
 
 from edge_assistant.errors import StoreError
 from edge_assistant.store.database import Database
-from edge_assistant.store.erase import EraseHook, Person, Subject, Topic
+from edge_assistant.store.erase import EraseHook, Person, Sessions, Subject, Topic
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,10 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     created_at: float
     expires_at: float
+
+
+class _InSession(msgspec.Struct):
+    session: str = ""
 
 
 class Outbox:
@@ -140,8 +144,21 @@ def _erase(db: apsw.Connection, subject: Subject) -> int:
             told = [row[0] for row in rows if subject.mentioned_in(_text(row[1]))]
             db.executemany("DELETE FROM outbox WHERE id = ?", [(letter,) for letter in told])
             return len(told)
+        case Sessions(ids=ids):
+            rows = db.execute("SELECT id, payload FROM outbox").fetchall()
+            told = [row[0] for row in rows if _session(row[1]) in ids]
+            db.executemany("DELETE FROM outbox WHERE id = ?", [(letter,) for letter in told])
+            return len(told)
         case _:
             return 0
+
+
+def _session(payload: Any) -> str:
+    """Return the conversation that a letter belongs to, or empty."""
+    try:
+        return msgspec.json.decode(payload, type=_InSession).session
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
 
 
 def _text(payload: Any) -> str:

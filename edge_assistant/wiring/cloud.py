@@ -7,12 +7,15 @@ import re
 import socket
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import apsw
 
+from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.assistant.routing import Elsewhere, Policy
 from edge_assistant.cloud.budget import MonthlyBudget
+from edge_assistant.cloud.deferred import LANE, ArrivedRung, Deferred, DeferringRung
 from edge_assistant.cloud.pseudonyms import PseudonymModel
 from edge_assistant.cloud.rpc import CloudModel
 from edge_assistant.config import Config, secret
@@ -21,6 +24,7 @@ from edge_assistant.memory.conversations import Conversations
 from edge_assistant.mqtt.broker import parse_broker
 from edge_assistant.mqtt.connection import Connection
 from edge_assistant.store.database import Database
+from edge_assistant.store.outbox import Outbox
 from edge_assistant.workers.backoff import RestartPolicy
 
 RECONNECT = RestartPolicy(first_seconds=1.0, longest_seconds=30.0, healthy_seconds=5.0)
@@ -30,9 +34,27 @@ _PLACES = "slot GLOB '* name' OR slot GLOB '* place' OR slot IN ('own name', 'ow
 _CAPITALISED = re.compile(r"(?<=[\s'’(-])[A-ZÄÖÜÀ-Þ][\w'’-]+")
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """What the cloud adds to the assistant, and what it does by itself once there is one."""
+
+    extensions: Extensions
+    deferred: Deferred
+
+    def serve(self, stack: AsyncExitStack, assistant: Assistant) -> None:
+        """Ask what had to wait, until the stack unwinds."""
+        asking = asyncio.create_task(self.deferred.run(assistant), name="deferred questions")
+
+        async def stop() -> None:
+            asking.cancel()
+            await asyncio.wait([asking])
+
+        stack.push_async_callback(stop)
+
+
 async def start_cloud(
     stack: AsyncExitStack, config: Config, database: Database, conversations: Conversations
-) -> Extensions:
+) -> Cloud:
     """Connect until the stack unwinds; raises `ConfigError` MQTT_URL_BAD."""
     cloud = config.cloud
     broker = parse_broker(
@@ -56,7 +78,13 @@ async def start_cloud(
 
     policy = Policy(consent=cloud.consent, wait_seconds=cloud.wait_seconds, unsure=cloud.unsure)
     budget = MonthlyBudget(database, cloud.budget)
-    return Extensions(elsewhere=Elsewhere(PseudonymModel(model, names), policy, budget, conversations))
+    elsewhere = Elsewhere(PseudonymModel(model, names), policy, budget, conversations)
+    deferred = Deferred(elsewhere, Outbox(database, lane=LANE), config)
+    connection.when_online(deferred.go_on)
+    extensions = Extensions(
+        intents=(ArrivedRung(deferred),), extractive=(DeferringRung(deferred),), elsewhere=elsewhere
+    )
+    return Cloud(extensions, deferred)
 
 
 def known_names(db: apsw.Connection) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -110,36 +109,6 @@ def test_a_second_signal_does_not_wait_for_a_frozen_worker(daemon: Daemon) -> No
     assert daemon.process.wait(30) == 0
     assert time.monotonic() - began < 5
     assert not _left(daemon)
-
-
-def test_it_works_without_any_network(state: Paths, starter_model: Path) -> None:
-    """In a network namespace with loopback only it answers, and nothing fails for want of a route."""
-    command = ("unshare", "--net", "--map-root-user", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
-    daemon = Daemon(state, dict(os.environ), command)
-    try:
-        daemon.start()
-        assert daemon.ask("Say hello.")["type"] == "turn.finished"
-        assert daemon.stop() == 0
-        assert "ERROR" not in daemon.log
-    finally:
-        daemon.clean_up()
-
-
-def test_no_connection_to_another_machine_is_attempted(
-    state: Paths, starter_model: Path, tmp_path: Path
-) -> None:
-    """Every connect() of the daemon and its workers is watched while it answers."""
-    assert shutil.which("strace"), "install strace: it proves that nothing phones home"
-    trace = tmp_path / "trace"
-    command = ("strace", "-f", "-qq", "-e", "trace=connect,sendto", "-e", "signal=none", "-o", str(trace))
-    daemon = Daemon(state, dict(os.environ), command)
-    try:
-        daemon.start()
-        assert daemon.ask("Say hello.")["type"] == "turn.finished"
-    finally:
-        daemon.clean_up()
-    calls = [line for line in trace.read_text(errors="replace").splitlines() if "AF_INET" in line]
-    assert calls == []
 
 
 def test_disk_full_refuses_a_message_clearly_and_keeps_what_was_there(
