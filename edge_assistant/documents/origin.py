@@ -27,6 +27,11 @@ def origin_of(path: Path) -> str:
     return f"file:{storable(os.fsencode(path).decode('utf-8', 'replace'))}"
 
 
+def path_of(origin: str) -> Path:
+    """Return where the file of an origin lies; one with a name that is no text lies nowhere."""
+    return Path(origin.removeprefix("file:"))
+
+
 def from_file(path: Path, principal: str, watched: bool) -> Document | DocumentError:
     """Return a document for a file of this device, or why there is none."""
     try:

@@ -10,13 +10,15 @@ import asyncio
 import itertools
 import logging
 import os
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_assistant.documents.document import HOUSEHOLD
 from edge_assistant.documents.library import Library
-from edge_assistant.documents.origin import origin_of, stamp_of
+from edge_assistant.documents.origin import origin_of, path_of, stamp_of
 from edge_assistant.errors import EdgeError
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,9 @@ class Watcher:
         self._look_seconds = look_seconds
         self._settled_seconds = settled_seconds
         self._task: asyncio.Task[None] | None = None
-        self._was_there = True
+        self._folders: dict[Path, Folder] = {}
+        """Every folder in which anything was seen since the start, as it was then."""
+        self._away = 0
 
     def start(self) -> None:
         """Begin to look; returns at once."""
@@ -61,33 +65,36 @@ class Watcher:
     async def look(self) -> None:
         """Bring the library to what lies in the folder now; raises `EdgeError`.
 
-        A folder that is not there, such as a share that is offline, changes nothing.
+        What is away rather than gone, such as a share that is offline, stays in the library.
         """
-        found = await asyncio.to_thread(files_below, self._folder, time.time() - self._settled_seconds)
-        if found is None:
-            if self._was_there:
-                logger.warning("the watched folder is not there: documents.folder")
-            self._was_there = False
-            return
-        self._was_there = True
+        seen = await asyncio.to_thread(look_below, self._folder, time.time() - self._settled_seconds)
         known = await self._library.files(HOUSEHOLD)
+        found = seen.files
         changed = [
             path
             for origin, (path, stamp) in found.items()
             if stamp and (origin not in known or known[origin][0] != stamp)
         ]
         below = f"{origin_of(self._folder)}{os.sep}"
-        gone = [
+        missing = [
             origin
             for origin, (_, watched) in known.items()
             if watched and origin.startswith(below) and origin not in found
         ]
+        gone = [each for each in missing if not is_away(path_of(each), self._folder, seen, self._folders)]
+        self._tell_away(len(missing) - len(gone), known=len(known))
+        self._folders |= {path: each for path, each in seen.folders.items() if not each.empty}
         if gone:
             await self._library.remove_gone(gone)
         for batch in _batched(changed):
             await self._library.add_files(batch, HOUSEHOLD, watched=True)
         if changed or gone:
             logger.info("watched folder: %d new or changed, %d gone", len(changed), len(gone))
+
+    def _tell_away(self, number: int, known: int) -> None:
+        if number != self._away:
+            logger.warning("the watched folder: files of %d of %d documents are away, kept", number, known)
+        self._away = number
 
     async def _run(self) -> None:
         while True:
@@ -98,32 +105,83 @@ class Watcher:
             await asyncio.sleep(self._look_seconds)
 
 
-def files_below(folder: Path, settled_before: float) -> dict[str, tuple[Path, str]] | None:
-    """Return path and stamp of the files below a folder by their origin; None when it can't be read.
+class Folder(NamedTuple):
+    """A folder as it was seen: which one it is, and whether nothing lies in it."""
 
-    Hidden ones and links are left out, links could lead anywhere. The stamp of a file that is still
-    being written is empty: it is there, but not to be read yet.
-    """
+    device: int
+    inode: int
+    empty: bool
+
+    def is_same(self, other: Folder) -> bool:
+        """Return whether it is the same folder, whatever lies in it."""
+        return (self.device, self.inode) == (other.device, other.inode)
+
+
+class Seen(NamedTuple):
+    """What lies below a folder."""
+
+    files: dict[str, tuple[Path, str]]
+    """Path and stamp by origin. The stamp of a file that is still being written is empty."""
+    folders: dict[Path, Folder]
+    unreadable: list[Path]
+    """Folders of which nothing can be said now."""
+
+
+def look_below(folder: Path, settled_before: float) -> Seen:
+    """Return what lies below a folder; hidden files and links are left out, links could lead anywhere."""
+    seen = Seen({}, {}, [])
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
-        return None
-    found: dict[str, tuple[Path, str]] = {}
-    for path in itertools.islice(_walk(folder), MOST_FILES):
+        seen.unreadable.append(folder)
+        return seen
+    for path in itertools.islice(_walk(folder, seen), MOST_FILES):
         try:
             status = path.lstat()
-        except OSError:  # gone meanwhile
+        except FileNotFoundError:  # gone meanwhile
             continue
-        settled = max(status.st_mtime, status.st_ctime) <= settled_before
-        found[origin_of(path)] = path, stamp_of(status) if settled else ""
-    return found
+        except OSError:
+            seen.files[origin_of(path)] = path, ""
+            continue
+        if stat.S_ISREG(status.st_mode):
+            settled = max(status.st_mtime, status.st_ctime) <= settled_before
+            seen.files[origin_of(path)] = path, stamp_of(status) if settled else ""
+    return seen
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+def _walk(folder: Path, seen: Seen) -> Iterator[Path]:
+    def fail(error: OSError) -> None:
+        seen.unreadable.append(Path(error.filename))
+
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        path = Path(parent)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(parent, name)
-            if not name.startswith(".") and path.is_file() and not path.is_symlink():
-                yield path
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        try:
+            status = path.stat()
+        except OSError:
+            seen.unreadable.append(path)
+            continue
+        seen.folders[path] = Folder(status.st_dev, status.st_ino, not folders and not names)
+        yield from (path / name for name in names)
+
+
+def is_away(path: Path, root: Path, seen: Seen, before: Mapping[Path, Folder]) -> bool:
+    """Return whether a file that was not found may come back with the folder that it lies in.
+
+    A share that is not mounted leaves an empty folder: another one than that in which files were
+    seen `before`. Mounted below a folder that goes with it, it leaves none. Only a folder that is the
+    same as before, or has anything else in it, is believed to have lost a file.
+    """
+    for parent in path.parents:
+        now, then = seen.folders.get(parent), before.get(parent)
+        if parent in seen.unreadable:
+            return True
+        if now is not None and now.empty and not (then is not None and now.is_same(then)):
+            return True
+        if now is None and then is not None and root in before and then.device != before[root].device:
+            return True
+        if parent == root:
+            break
+    return False
 
 
 def _batched(paths: list[Path]) -> Iterator[list[Path]]:

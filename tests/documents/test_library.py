@@ -16,7 +16,7 @@ from edge_assistant.documents.document import HOUSEHOLD, Document
 from edge_assistant.documents.files import FileReaders
 from edge_assistant.documents.ingest import Ingest
 from edge_assistant.documents.library import Library, Reader
-from edge_assistant.documents.watch import Watcher
+from edge_assistant.documents.watch import Folder, Seen, Watcher, is_away
 from edge_assistant.documents.wire import FilesSettings
 from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.search import SearchIndex
@@ -170,7 +170,44 @@ async def test_a_folder_of_20000_files_keeps_nobody_waiting_and_goes_as_it_came(
     async with reading(database, library):
         assert (await settled(library, given)).state == "ready"
         assert (await library.counts(ANN))["waiting"] > 10_000
-        await asyncio.to_thread(shutil.rmtree, folder)
-        folder.mkdir()
+        for path in folder.iterdir():
+            path.unlink()
         await watcher.look()
     assert await library.counts(ANN) == {"ready": 1}
+
+
+@pytest.mark.parametrize("mounted", ["papers", "papers/share"])
+async def test_an_empty_mount_point_takes_nothing_along(
+    library: Library, tmp_path: Path, mounted: str
+) -> None:
+    folder, share = tmp_path / "papers", tmp_path / mounted
+    share.mkdir(parents=True)
+    (share / "a.txt").write_text("a")
+    (share / "b.txt").write_text("b")
+    watcher = Watcher(library, folder, settled_seconds=0)
+    await watcher.look()
+    share.rename(tmp_path / "unmounted")
+    share.mkdir()
+    await watcher.look()
+    assert len(await library.page(ANN)) == 2
+    restarted = Watcher(library, folder, settled_seconds=0)
+    await restarted.look()
+    assert len(await library.page(ANN)) == 2, "nor after a restart without it"
+    share.rmdir()
+    (tmp_path / "unmounted").rename(share)
+    await restarted.look()
+    (share / "a.txt").unlink()
+    await restarted.look()
+    (share / "b.txt").unlink()
+    await restarted.look()
+    assert await library.page(ANN) == [], "what is deleted from a folder that is there is erased"
+
+
+def test_what_cannot_be_read_now_is_away_and_a_mount_that_went_with_its_folder_too() -> None:
+    root, stick = Path("/papers"), Path("/papers/stick")
+    here, other = Folder(1, 10, empty=False), Folder(2, 10, empty=False)
+    seen = Seen({}, {root: here}, [])
+    assert not is_away(stick / "a", root, seen, {root: here, stick: Folder(1, 11, empty=False)})
+    assert is_away(stick / "a", root, seen, {root: here, stick: other})
+    assert is_away(stick / "deep/a", root, Seen({}, {root: here}, [stick]), {})
+    assert not is_away(root / "a", root, seen, {})
