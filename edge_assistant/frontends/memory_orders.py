@@ -14,7 +14,8 @@ from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.fact import Fact, Recalled
 from edge_assistant.memory.facts import Facts
 from edge_assistant.people.person import OWNER_ID
-from edge_assistant.store.audit import AuditLog, Entry
+from edge_assistant.store.audit import AuditLog
+from edge_assistant.store.audit_entry import Entry
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 

@@ -8,7 +8,6 @@ the same for each entry, so that an auditor can tell whether two entries are abo
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
 from collections.abc import Mapping
@@ -17,6 +16,8 @@ from typing import Any
 import apsw
 import msgspec
 
+from edge_assistant.store.audit_entry import Entry, hash_of, packed
+from edge_assistant.store.audit_segment import ENTRIES_IN_SEGMENT, pack_oldest, segments
 from edge_assistant.store.database import Database
 
 PSEUDONYM_DIGITS = 16
@@ -24,20 +25,6 @@ DETAIL_CHARACTERS = 64
 """A detail is a word of the program or a number; whatever is longer may be somebody's words."""
 
 _PLAIN = (str, int, float, bool)
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry. `at` is in UNIX seconds; `hash` covers everything else and the hash before it."""
-
-    seq: int
-    at: float
-    event: str
-    """`forget`, `memory.export`, `action.began`, …"""
-    who: str
-    """Pseudonym of the person in whose name it was done."""
-    details: dict[str, Any]
-    previous: str
-    hash: str
 
 
 class AuditLog:
@@ -60,15 +47,12 @@ class AuditLog:
 
     async def entries(self, limit: int = 200, before: int | None = None) -> list[Entry]:
         """Return the last entries, or the last before one, the newest first."""
-        query = "SELECT * FROM audit WHERE ?1 IS NULL OR seq < ?1 ORDER BY seq DESC LIMIT ?2"
-        rows = await self._database.read(lambda db: db.execute(query, (before, limit)).fetchall())
-        return [_entry(row) for row in rows]
+        return await self._database.read(lambda db: _last(db, limit, before))
 
     async def entry(self, seq: int) -> Entry | None:
-        """Return one entry."""
-        query = "SELECT * FROM audit WHERE seq = ?"
-        row = await self._database.read(lambda db: db.execute(query, (seq,)).fetchone())
-        return None if row is None else _entry(row)
+        """Return one entry; None also when it is so old that only its segment's frame is left."""
+        found = await self._database.read(lambda db: _last(db, 1, seq + 1))
+        return found[0] if found and found[0].seq == seq else None
 
     async def first_broken(self) -> int | None:
         """Return the number of the first entry that does not continue the chain; None when all do."""
@@ -85,9 +69,10 @@ def append(db: apsw.Connection, event: str, principal: str, details: Mapping[str
     )  # fmt: skip
     entry = msgspec.structs.replace(entry, hash=hash_of(entry))
     values = (
-        entry.seq, entry.at, event, entry.who, _packed(entry.details), entry.previous, entry.hash,
+        entry.seq, entry.at, event, entry.who, packed(entry.details), entry.previous, entry.hash,
     )  # fmt: skip
     db.execute("INSERT INTO audit VALUES(?, ?, ?, ?, ?, ?, ?)", values)
+    _pack_when_long(db)
     return entry
 
 
@@ -97,21 +82,41 @@ def pseudonym(db: apsw.Connection, name: str) -> str:
     return hmac.digest(key, name.encode(errors="replace"), "sha256").hex()[:PSEUDONYM_DIGITS]
 
 
-def hash_of(entry: Entry) -> str:
-    """Return the hash that an entry must have: SHA-256 of its fields as JSON, in their order."""
-    fields = [entry.previous, entry.seq, entry.at, entry.event, entry.who, _packed(entry.details)]
-    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
-
-
 def first_broken(db: apsw.Connection) -> int | None:
-    """Return the number of the first entry that does not continue the chain; None when all do."""
+    """Return the number of the first entry that does not continue the chain; None when all do.
+
+    Of a packed segment it is the number of its first entry, whichever was changed.
+    """
     expected, previous = 1, ""
+    for segment in sorted(segments(db)):
+        if (segment.first, segment.previous) != (expected, previous) or not segment.is_whole():
+            return expected
+        expected, previous = segment.last + 1, segment.hash
     for row in db.execute("SELECT * FROM audit ORDER BY seq"):
         entry = _entry(row)
         if (entry.seq, entry.previous, entry.hash) != (expected, previous, hash_of(entry)):
             return expected
         expected, previous = entry.seq + 1, entry.hash
     return None
+
+
+def _last(db: apsw.Connection, limit: int, before: int | None) -> list[Entry]:
+    """Return the last entries, or the last before one, the newest first."""
+    query = "SELECT * FROM audit WHERE ?1 IS NULL OR seq < ?1 ORDER BY seq DESC LIMIT ?2"
+    found = [_entry(row) for row in db.execute(query, (before, limit))]
+    for segment in segments(db, before):
+        if len(found) >= limit:
+            break
+        older = [each for each in reversed(segment.entries()) if before is None or each.seq < before]
+        found += older[: limit - len(found)]
+    return found
+
+
+def _pack_when_long(db: apsw.Connection) -> None:
+    length = db.execute("SELECT max(seq) - min(seq) + 1 FROM audit").get
+    if int(length) >= 2 * ENTRIES_IN_SEGMENT:
+        query = "SELECT * FROM audit ORDER BY seq LIMIT ?"
+        pack_oldest(db, [_entry(row) for row in db.execute(query, (ENTRIES_IN_SEGMENT,)).fetchall()])
 
 
 def _entry(row: Any) -> Entry:
@@ -124,7 +129,3 @@ def _entry(row: Any) -> Entry:
 
 def _fits(value: Any) -> bool:
     return isinstance(value, _PLAIN) and (not isinstance(value, str) or len(value) <= DETAIL_CHARACTERS)
-
-
-def _packed(details: Mapping[str, Any]) -> str:
-    return msgspec.json.encode(details, order="sorted").decode()

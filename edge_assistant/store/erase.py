@@ -80,8 +80,8 @@ class EraseHook:
 
 
 NOT_ABOUT_PEOPLE = (
-    "audit", "audit_key", "backups", "certificates", "throttles", "seen_commands", "cloud_usage",
-    "index_embedders", "sqlite_sequence",
+    "audit", "audit_key", "audit_segments", "backups", "certificates", "throttles", "seen_commands",
+    "cloud_usage", "index_embedders", "sqlite_sequence",
 )  # fmt: skip
 """Tables without a word about anybody: pseudonyms, hashes, names of models and files."""
 

@@ -405,6 +405,34 @@ def create_cloud(connection: apsw.Connection) -> None:
     )
 
 
+def create_audit_segments(connection: apsw.Connection) -> None:
+    """14: old entries of the audit log, packed. An entry may only go when a segment holds it."""
+    connection.execute(
+        """
+        CREATE TABLE audit_segments(
+            first INTEGER PRIMARY KEY,
+            last INTEGER NOT NULL,
+            previous TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            packed BLOB NOT NULL
+        ) STRICT;
+        DROP TRIGGER audit_stays;
+        CREATE TRIGGER audit_stays BEFORE DELETE ON audit
+            WHEN old.seq > (SELECT coalesce(max(last), 0) FROM audit_segments) BEGIN
+            SELECT raise(ABORT, 'entries of the audit log stay');
+        END;
+        CREATE TRIGGER audit_segments_stay BEFORE DELETE ON audit_segments BEGIN
+            SELECT raise(ABORT, 'segments of the audit log stay');
+        END;
+        CREATE TRIGGER audit_segments_stay_so BEFORE UPDATE ON audit_segments
+            WHEN new.packed <> x'' OR (old.first, old.last, old.previous, old.hash)
+                <> (new.first, new.last, new.previous, new.hash) BEGIN
+            SELECT raise(ABORT, 'segments of the audit log stay as they are');
+        END;
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -419,6 +447,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     create_outbox,
     create_documents,
     create_cloud,
+    create_audit_segments,
 )
 
 
