@@ -108,7 +108,7 @@ async def test_what_was_packed_stays_as_it_is(long_log: AuditLog, database: Data
         ("DELETE FROM audit_segments WHERE first = 1", 1),
         ("UPDATE audit_segments SET hash = 'x' WHERE first = 6", 11),
         ("UPDATE audit_segments SET packed = x'00' WHERE first = 11", 11),
-        ("UPDATE audit_segments AS s SET packed = (SELECT packed FROM audit_segments WHERE first = 16)", 11),
+        ("UPDATE audit_segments SET packed = (SELECT packed FROM audit_segments WHERE first = 16)", 1),
         ("DELETE FROM audit WHERE seq = 21", 21),
     ],
 )  # fmt: skip
