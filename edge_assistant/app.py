@@ -152,7 +152,7 @@ async def serve(
         facts = Facts(database, index)
         learner = _learner(stack, config, facts)
         library = await start_library(stack, config, database, index, relief.background)
-        cloud = await _cloud(stack, config, database, conversations) if daemon else None
+        cloud = await _cloud(stack, config, database, conversations, audit) if daemon else None
         extensions = (
             _acting(abilities),
             _remembering(config, facts, learner),
@@ -291,14 +291,18 @@ async def _start_abilities(
 
 
 async def _cloud(
-    stack: AsyncExitStack, config: Config, database: Database, conversations: Conversations
+    stack: AsyncExitStack,
+    config: Config,
+    database: Database,
+    conversations: Conversations,
+    audit: AuditLog,
 ) -> Cloud | None:
     """Let questions be answered elsewhere, when there is consent; disabled it is not even imported."""
     if not config.cloud.enabled:
         return None
     from edge_assistant.wiring.cloud import start_cloud
 
-    return await start_cloud(stack, config, database, conversations)
+    return await start_cloud(stack, config, database, conversations, audit)
 
 
 def _learner(stack: AsyncExitStack, config: Config, facts: Facts) -> Learner | None:

@@ -211,6 +211,7 @@ class Answer:
         """Return whether the model elsewhere gave the answer, or somebody stopped it."""
         self._admit()
         asked = elsewhere.generation(self._rung.public_prompt, generation)
+        await elsewhere.note(self._request.principal.id, asked)
         self._stream = stream = elsewhere.model.generate(asked)
         told = Route(rung="cloud", model=elsewhere.model.status.name, reason=reason)
         here, self._route = self._route, told
@@ -283,7 +284,8 @@ class Answer:
         if self._doubt is not None:
             sampling = msgspec.structs.replace(sampling, certainty=True)
         ids = tuple(token for piece in self._held for token in piece.token_ids)
-        return msgspec.structs.replace(generation, sampling=sampling, begun=self._begun, continuation=ids)
+        begun = self._begun or generation.begun
+        return msgspec.structs.replace(generation, sampling=sampling, begun=begun, continuation=ids)
 
     async def _follow(self, generation: Generation) -> None:
         held, self._held = self._held, ()

@@ -20,6 +20,7 @@ from edge_assistant.llm.protocol import Completion, Generation, LanguageModel, M
 from edge_assistant.memory.conversation import StoredTurn
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.statement import statements
+from edge_assistant.tools.protocol import Ledger
 
 CHARACTERS_PER_TOKEN = 3
 """Towards more: a budget that is kept is one that is not overrun."""
@@ -51,6 +52,17 @@ _FLAGGED = re.compile(
     r"nicht (?:in|an|über) die cloud|ohne (?:die )?cloud|unter uns|vertraulich)\b",
     re.IGNORECASE,
 )  # fmt: skip
+
+
+_DISCLOSES_DE = re.compile(
+    r"(?:^|[.!,;:\n]\s*|\bund\s+)(?:ich (?:bin|hab|habe|hatte|war|wurde|leide|nehme|verdiene|wohne|lebe|"
+    r"arbeite|heiße|wiege)\b|(?:mein|unser)(?:e[mnrs]?)?\s+[\w-]+\s+"
+    r"(?:ist|sind|hat|haben|heißt|war|wohnt|leidet|arbeitet|nimmt)\b)",
+    re.IGNORECASE,
+)
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+_WINDOW = 8
+"""Sentences that are looked at together: `statements` is made for messages and takes no whole letter."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +164,7 @@ def private_reason(request: Request, question: str, *, retrieved: bool, history:
         return "this is marked as private"
     if retrieved:
         return "your memories or documents belong to this"
-    if statements(question):
+    if discloses(question):
         return "this says something about you"
     if any(is_private(turn) for turn in history):
         return "this conversation holds something private"
@@ -162,13 +174,15 @@ def private_reason(request: Request, question: str, *, retrieved: bool, history:
 def is_private(turn: StoredTurn) -> bool:
     """Whether a turn of the past holds what may not leave."""
     route = turn.route or {}
-    known = route.get("rung") in {"intent", "extractive"} or bool(route.get("private"))
-    return (
-        known
-        or bool(turn.sources)
-        or bool(_FLAGGED.search(turn.user_text))
-        or bool(statements(turn.user_text))
-    )
+    told = route.get("rung") in {"intent", "extractive"} or bool(route.get("private") or turn.sources)
+    return told or bool(_FLAGGED.search(turn.user_text)) or discloses(turn.user_text)
+
+
+def discloses(text: str) -> bool:
+    """Whether somebody says something about themselves or theirs in a text, as far as its form tells."""
+    sentences = _SENTENCES.split(text)
+    windows = (sentences[start : start + _WINDOW] for start in range(0, len(sentences), _WINDOW))
+    return bool(_DISCLOSES_DE.search(text)) or any(statements("\n".join(window)) for window in windows)
 
 
 class Budget(Protocol):
@@ -187,10 +201,16 @@ class Elsewhere:
     """A model elsewhere and the rules under which it is asked."""
 
     def __init__(
-        self, model: LanguageModel, policy: Policy, budget: Budget, conversations: Conversations
+        self,
+        model: LanguageModel,
+        policy: Policy,
+        budget: Budget,
+        conversations: Conversations,
+        ledger: Ledger | None = None,
     ) -> None:
         self.model = model
         self.policy = policy
+        self._ledger = ledger
         self._budget = budget
         self._conversations = conversations
 
@@ -250,6 +270,12 @@ class Elsewhere:
             id=generation.id, messages=(Message("system", system), *messages, question), sampling=sampling,
             public=False, tokens_per_second=generation.tokens_per_second,
         )  # fmt: skip
+
+    async def note(self, principal: str, generation: Generation) -> None:
+        """Write down that something leaves, before it does: whose, and how much, not what."""
+        if self._ledger is not None:
+            characters = sum(len(message.content) for message in generation.messages)
+            await self._ledger.record("cloud.asked", principal, {"characters": characters})
 
     async def spend(self, generation: Generation, completion: Completion | None, characters: int) -> None:
         """Take note of what an answer cost, also one that failed."""

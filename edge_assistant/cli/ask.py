@@ -15,6 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", metavar="TEXT", help="what to ask; - reads it from standard input")
     parser.add_argument("--session", metavar="ID", help="go on with this conversation; otherwise a new one")
     parser.add_argument("--user", metavar="ID", default="owner", help="ask in the name of this person")
+    parser.add_argument("--private", action="store_true", help="it stays on this device, whatever is allowed")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line for each event")
 
 
@@ -23,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     text = sys.stdin.read() if args.text == "-" else args.text
     turn_id, session = uuid.uuid4().hex, args.session or uuid.uuid4().hex
     with connected(args) as connection:
-        connection.send(type="message", id=turn_id, session=session, text=text, user=args.user)
+        connection.send(
+            type="message", id=turn_id, session=session, text=text, user=args.user, private=args.private
+        )
         try:
             if args.json:
                 return _print_events(connection, turn_id)

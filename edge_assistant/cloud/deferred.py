@@ -137,7 +137,7 @@ class Deferred:
         waiting = msgspec.json.decode(letter.payload, type=Waiting)
         principal = Principal(letter.principal, waiting.role)
         if await assistant.turn(letter.id, principal) is None:
-            self._arrived[letter.id] = await self._ask(waiting)
+            self._arrived[letter.id] = await self._ask(waiting, letter.principal)
             turn = await assistant.start(
                 Request(
                     id=letter.id, text=waiting.text, session=waiting.session, principal=principal,
@@ -147,12 +147,13 @@ class Deferred:
             await turn.wait()
             del self._arrived[letter.id]
 
-    async def _ask(self, waiting: Waiting) -> QuickAnswer:
+    async def _ask(self, waiting: Waiting, principal: str) -> QuickAnswer:
         messages = (Message("system", system_prompt(self._config)), Message("user", waiting.text))
         sampling = Sampling(max_tokens=self._config.llm.max_tokens, temperature=self._config.llm.temperature)
         generation = Generation(id="", messages=messages, sampling=sampling, public=False)
         if not await self._elsewhere.affords(generation):
             raise BusyError("CLOUD_BUDGET", "this month's budget for the cloud is used up", retry_after=3600)
+        await self._elsewhere.note(principal, generation)
         model, said = self._elsewhere.model, ""
         stream = model.generate(generation)
         try:

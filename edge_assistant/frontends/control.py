@@ -185,8 +185,10 @@ class _Connection:
             return
         principal = principal_of(envelope.user)
         match decode_message(line):
-            case SendMessage(id=identity, session=session, text=text):
-                request = Request(id=identity, text=text, session=session, principal=principal)
+            case SendMessage(id=identity, session=session, text=text, private=private):
+                request = Request(
+                    id=identity, text=text, session=session, principal=principal, private=private
+                )
                 self._watch(await self._assistant.start(request), 0)
             case Resume(id=identity, after=after):
                 self._watch(await self._find(identity, principal), after)

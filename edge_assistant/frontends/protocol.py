@@ -40,6 +40,8 @@ class SendMessage(msgspec.Struct, frozen=True, tag="message", tag_field="type"):
     session: Id
     text: Text
     attachments: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=16)] = ()
+    private: bool = False
+    """Whether it must stay on this device, whatever the configuration allows."""
     replaces: Id | None = None
     """An earlier turn that was edited: it and all after it are erased, and this one stands there."""
 

@@ -25,6 +25,7 @@ from edge_assistant.mqtt.broker import parse_broker
 from edge_assistant.mqtt.connection import Connection
 from edge_assistant.store.database import Database
 from edge_assistant.store.outbox import Outbox
+from edge_assistant.tools.protocol import Ledger
 from edge_assistant.workers.backoff import RestartPolicy
 
 RECONNECT = RestartPolicy(first_seconds=1.0, longest_seconds=30.0, healthy_seconds=5.0)
@@ -53,7 +54,11 @@ class Cloud:
 
 
 async def start_cloud(
-    stack: AsyncExitStack, config: Config, database: Database, conversations: Conversations
+    stack: AsyncExitStack,
+    config: Config,
+    database: Database,
+    conversations: Conversations,
+    ledger: Ledger,
 ) -> Cloud:
     """Connect until the stack unwinds; raises `ConfigError` MQTT_URL_BAD."""
     cloud = config.cloud
@@ -78,7 +83,7 @@ async def start_cloud(
 
     policy = Policy(consent=cloud.consent, wait_seconds=cloud.wait_seconds, unsure=cloud.unsure)
     budget = MonthlyBudget(database, cloud.budget)
-    elsewhere = Elsewhere(PseudonymModel(model, names), policy, budget, conversations)
+    elsewhere = Elsewhere(PseudonymModel(model, names), policy, budget, conversations, ledger)
     deferred = Deferred(elsewhere, Outbox(database, lane=LANE), config)
     connection.when_online(deferred.go_on)
     extensions = Extensions(

@@ -152,6 +152,8 @@ async def test_what_is_private_never_leaves_and_neither_does_what_follows(make, 
         (make(sources=(Source(),)), {"text": ASK}),
         (make(), {"text": ASK, "private": True}),
         (make(), {"text": "Ask the cloud: what helps me? I am allergic to nuts."}),
+        (make(), {"text": "Frag die Cloud: Ich bin allergisch, was hilft?"}),
+        (make(), {"text": "Ask the cloud: " + "The sea is wide. " * 400 + "My brother has diabetes."}),
         (make(), {"text": "Ask the cloud, but keep this between us: who is the richest?"}),
         (make(), {"text": ASK, "principal": GUEST}),
     )
@@ -279,3 +281,17 @@ async def test_a_stop_ends_an_answer_from_the_cloud(make, cloud):
     ended = await turn.wait()
     assert not isinstance(ended, TurnFailed)
     assert (ended.text, ended.status, ended.route.rung) == ("So ", "interrupted", "cloud")
+
+
+async def test_what_leaves_is_written_down_first_and_tells_nothing(conversations, database, model, cloud):
+    from edge_assistant.store.audit import AuditLog
+
+    audit = AuditLog(database)
+    cloud.steps = [ModelError("CLOUD_LATE", "late")]
+    elsewhere = Elsewhere(cloud, ALWAYS, Purse(), conversations, audit)
+    assistant = Assistant(Config(), conversations, model, Extensions(elsewhere=elsewhere))
+    await last(assistant, "t", ASK)
+    (entry,) = await audit.entries()
+    assert entry.event == "cloud.asked"
+    assert list(entry.details) == ["characters"]
+    assert "owner" not in entry.who

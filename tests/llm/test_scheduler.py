@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import pytest
 
 from edge_assistant.llm.engine import LlamaEngine
@@ -321,3 +322,26 @@ def test_the_public_prefix_holds_no_word_of_a_person(engine: LlamaEngine):
     public = b"".join(engine.piece(t) for t in layout.tokens[: layout.public]).decode()
     assert "Nabu" in public
     assert "Ada" not in public
+
+
+def test_an_answer_that_another_model_began_goes_on_after_it(bench, engine):
+    begun = "The three primary colours are red,"
+    asked = generation("a", "Name the primary colours.", temperature=0.0)
+    done = bench.ask(msgspec.structs.replace(asked, begun=begun))
+    text = bench.text("a")
+    assert text
+    assert not text.lstrip().startswith("The three primary")
+    plain = bench.ask(generation("b", "Name the primary colours.", temperature=0.0))
+    extra = len(engine.tokenize(begun, control=False))
+    assert done.completion.prompt_tokens == plain.completion.prompt_tokens + extra
+
+
+def test_how_sure_the_model_was_is_told_when_asked_for(bench):
+    asked = generation("a", "Say only: yes.")
+    sampling = msgspec.structs.replace(asked.sampling, certainty=True)
+    bench.ask(msgspec.structs.replace(asked, sampling=sampling))
+    told = [message.certainty for message in bench.emitted("a") if message.token_ids]
+    assert told
+    assert all(0 < certainty <= 1 for certainty in told)
+    bench.ask(generation("b", "Say only: yes."))
+    assert {message.certainty for message in bench.emitted("b")} == {None}

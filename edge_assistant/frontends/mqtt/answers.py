@@ -68,6 +68,7 @@ class Answers:
             session=ask.session or self._latest_session(),
             principal=self._principal,
             source="mqtt",
+            private=ask.private,
         )
         names = {"id": ask.id or request.id, "session": request.session}
         self._follow(self._assistant.start(request), names, message, speak=ask.speak)

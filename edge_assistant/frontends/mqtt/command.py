@@ -41,6 +41,8 @@ class Ask(Command, frozen=True):
     """Who asks, as the sender says. It grants nothing: the configuration decides in whose name."""
     speak: bool = False
     """Whether the answer is also said aloud."""
+    private: bool = False
+    """Whether it must stay on this device, whatever the configuration allows."""
 
 
 class Confirm(Command, frozen=True):

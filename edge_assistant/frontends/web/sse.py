@@ -29,6 +29,7 @@ class Ask(msgspec.Struct, frozen=True):
     text: Text
     session: Id = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
     id: Id = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
+    private: bool = False
 
 
 class Chat:
@@ -54,6 +55,7 @@ class Chat:
                 session=ask.session,
                 principal=principal_of(request),
                 source="web",
+                private=ask.private,
             )
         )
         if "text/event-stream" in request.headers.get("Accept", ""):

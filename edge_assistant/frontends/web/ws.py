@@ -238,6 +238,7 @@ class Connection:
             principal=self._principal,
             source="web",
             replaces=message.replaces or "",
+            private=message.private,
         )
 
     def _check_room(self, turn_id: str) -> None:

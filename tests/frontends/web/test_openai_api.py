@@ -410,3 +410,10 @@ def test_every_reply_is_json_that_msgspec_reads_back():
 
     body = error_body(BusyError("BUSY", "busy", retry_after=3), 503)
     assert msgspec.json.decode(msgspec.json.encode(body))["error"]["retry_after"] == 3
+
+
+async def test_an_answer_that_is_begun_is_gone_on_with(client, model):
+    await ask(client, [*HELLO, {"role": "assistant", "content": "Good "}])
+    (generation,) = model.generations
+    assert generation.begun == "Good "
+    assert [message.role for message in generation.messages] == [message["role"] for message in HELLO]
