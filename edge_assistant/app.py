@@ -29,6 +29,7 @@ from edge_assistant.documents.erasing import document_hook
 from edge_assistant.errors import ModelError
 from edge_assistant.frontends.control import ControlSocket
 from edge_assistant.llm.switched import OwnedModel, SwitchedModel
+from edge_assistant.llm.wire import LlamaSettings
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.erasing import conversation_hook, fact_hook, index_hook
@@ -53,6 +54,7 @@ from edge_assistant.wiring.care import Relief, start_care
 from edge_assistant.wiring.library import looking_up, start_library
 from edge_assistant.wiring.metrics import start_metrics
 from edge_assistant.wiring.service import reload_when_asked, status_line
+from edge_assistant.wiring.tuning import DeviceTuner, start_tuning, tuned
 from edge_assistant.workers.background import Background
 from edge_assistant.workers.supervisor import attended
 
@@ -191,10 +193,9 @@ async def serve(
                 stack, config, paths, database=database, ring=ring, notices=notices,
                 background=relief.background, restart=shutdown.restart,
             )  # fmt: skip
-            start_care(
-                stack, config, relief, notices,
-                lambda: model.begin_switch(build_model(relief.fitting(preferences.config), paths)),
-            )  # fmt: skip
+        services.tuner = _look_after_model(
+            stack, preferences, paths, model=model, relief=relief, notices=notices, daemon=daemon
+        )
         await _start_control(stack, paths, assistant, services)
         services.metrics = start_metrics(assistant, services, paths, voice, broker) if daemon else None
         if daemon and config.web.enabled:
@@ -411,6 +412,30 @@ def _offer_tools(
     assistant.offer(offered(preferences.config, abilities.actions))
 
 
+def _look_after_model(
+    stack: AsyncExitStack,
+    preferences: Preferences,
+    paths: Paths,
+    *,
+    model: SwitchedModel,
+    relief: Relief,
+    notices: Notices,
+    daemon: bool,
+) -> DeviceTuner:
+    """Spare the device when it is strained, and find out what is fastest on it; that is returned."""
+
+    def exchange() -> None:
+        model.begin_switch(build_model(relief.fitting(preferences.config), paths))
+
+    tuner = DeviceTuner(
+        lambda: preferences.config, paths, model, lambda: llama_settings(preferences.config, paths), exchange
+    )
+    if daemon:
+        start_care(stack, preferences.config, relief, notices, exchange)
+        start_tuning(stack, tuner, model, relief.background)
+    return tuner
+
+
 async def _start_voice(
     stack: AsyncExitStack, config: Config, paths: Paths, assistant: Assistant, relief: Relief
 ) -> Voice:
@@ -558,9 +583,14 @@ def build_model(config: Config, paths: Paths) -> OwnedModel:
 
 
 def _local_model(config: Config, paths: Paths) -> OwnedModel:
-    from edge_assistant.catalog.catalog import find_model
     from edge_assistant.llm.client import LlamaModel
-    from edge_assistant.llm.wire import LlamaSettings
+
+    return LlamaModel(llama_settings(config, paths), config.llm.model)
+
+
+def llama_settings(config: Config, paths: Paths) -> LlamaSettings:
+    """Return how the model is run, with what tuning found; raises `ModelError`."""
+    from edge_assistant.catalog.catalog import find_model
 
     llm = config.llm
     settings = LlamaSettings(
@@ -571,8 +601,10 @@ def _local_model(config: Config, paths: Paths) -> OwnedModel:
         parallel=llm.parallel,
         snapshot_dir=str(paths.snapshots) if llm.snapshot_limit_mb else "",
         snapshot_limit_mb=llm.snapshot_limit_mb,
+        batch=llm.batch,
+        kv_type="f16" if llm.kv_type == "auto" else llm.kv_type,
     )
-    return LlamaModel(settings, llm.model)
+    return tuned(settings, llm, paths)
 
 
 @asynccontextmanager

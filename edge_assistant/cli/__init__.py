@@ -30,6 +30,7 @@ COMMANDS = (
     ("listen", "edge_assistant.cli.listen", "show how loud it is and what is heard"),
     ("documents", "edge_assistant.cli.documents", "add, list, remove and search documents"),
     ("models", "edge_assistant.cli.models", "list, pull, verify and remove models"),
+    ("tune", "edge_assistant.cli.tune", "find out what is fastest on this device"),
     ("doctor", "edge_assistant.cli.doctor", "check this device; each failing line says the fix"),
     ("backup", "edge_assistant.cli.backup", "write an encrypted copy of everything it knows to a file"),
     ("restore", "edge_assistant.cli.restore", "bring a backup back, with the recovery code"),

@@ -76,6 +76,12 @@ class LlmSettings(Section, frozen=True):
     """Threads of the model; 0 chooses from the machine's cores."""
     gpu_layers: Annotated[int, msgspec.Meta(ge=-1, le=10_000)] = 0
     """Layers on the GPU; -1 is all. Needs a build with CUDA."""
+    batch: Annotated[int, msgspec.Meta(ge=0, le=512)] = 0
+    """Most tokens of a prompt that are read in one step; 0 takes what tuning found, else 256."""
+    kv_type: Literal["auto", "f16", "q8_0"] = "auto"
+    """How conversations lie in memory: `q8_0` takes half of `f16`; `auto` takes what tuning found fastest."""
+    tune: bool = True
+    """Whether it finds out once what is fastest here, when nobody has asked anything for five minutes."""
     parallel: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
     """Answers written at the same time; more have to wait."""
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_048_576)] = 512

@@ -52,6 +52,8 @@ from edge_assistant.frontends.orders import (
     Sessions,
     Status,
     TokenMade,
+    Tune,
+    TuningKept,
     UserAdded,
     decode_envelope,
     decode_order,
@@ -210,7 +212,7 @@ class _Connection:
         match order:
             case Pair() | AddUser() | AddToken() | Devices() | Revoke():
                 return await self._admit(order)
-            case Link() | Status() | Sessions() | Backup() | RecoveryCode():
+            case Tune() | Link() | Status() | Sessions() | Backup() | RecoveryCode():
                 return await self._serve_owner(order)
             case _ if isinstance(order, memory_orders.MemoryOrder):
                 return await memory_orders.obey(order, self._services)
@@ -226,12 +228,17 @@ class _Connection:
             case Sessions(user):
                 return SessionList(await self._services.sessions(user))
             case Backup(path):
-                if not path:
-                    made = await self._services.backup_now()
-                    return BackupWritten(str(made), made.stat().st_size)
-                return BackupWritten(path, await self._services.backup(Path(path)))
+                return await self._back_up(path)
             case RecoveryCode():
                 return RecoveryCodeMade(await self._services.new_recovery_code())
+            case Tune():
+                return TuningKept(await self._services.tune())
+
+    async def _back_up(self, path: str) -> BackupWritten:
+        if path:
+            return BackupWritten(path, await self._services.backup(Path(path)))
+        made = await self._services.backup_now()
+        return BackupWritten(str(made), made.stat().st_size)
 
     async def _admit(self, order: PeopleOrder) -> msgspec.Struct:
         match order:

@@ -10,6 +10,7 @@ from edge_assistant.assistant.request import OWNER, Principal
 from edge_assistant.frontends.document_orders import DocumentOrder
 from edge_assistant.frontends.memory_orders import MemoryOrder
 from edge_assistant.frontends.protocol import Id, ProtocolError, check_size
+from edge_assistant.llm.wire import Tuning
 from edge_assistant.memory.conversation import Session
 from edge_assistant.people.person import PROGRAM_SCOPES, Device, Role, Scope, User
 
@@ -87,7 +88,11 @@ class RecoveryCode(msgspec.Struct, frozen=True, tag="recovery_code", tag_field="
     """Make a new recovery code; the old one ends."""
 
 
-OwnerOrder = Link | Status | Sessions | Backup | RecoveryCode
+class Tune(msgspec.Struct, frozen=True, tag="tune", tag_field="type"):
+    """Find out now what is fastest on this device, and keep it."""
+
+
+OwnerOrder = Tune | Link | Status | Sessions | Backup | RecoveryCode
 PeopleOrder = Pair | AddUser | AddToken | Devices | Revoke
 Order = OwnerOrder | PeopleOrder | MemoryOrder | DocumentOrder
 VoiceOrder = Say | Overhear
@@ -148,6 +153,12 @@ class SessionList(msgspec.Struct, frozen=True, tag="sessions", tag_field="type")
     """Newest first."""
 
     items: list[Session]
+
+
+class TuningKept(msgspec.Struct, frozen=True, tag="tune", tag_field="type"):
+    """It is used from now on."""
+
+    tuning: Tuning
 
 
 class BackupWritten(msgspec.Struct, frozen=True, tag="backup", tag_field="type"):

@@ -10,6 +10,7 @@ import msgspec
 
 from edge_assistant.documents.library import Library
 from edge_assistant.frontends.memory_orders import Memory
+from edge_assistant.llm.wire import Tuning
 from edge_assistant.memory.conversation import Session
 from edge_assistant.people.person import Device, Role, Scope, User
 
@@ -60,6 +61,10 @@ class Services(Memory, Protocol):
 
     async def sessions(self, principal_id: str) -> list[Session]:
         """Return a person's conversations."""
+        ...
+
+    async def tune(self) -> Tuning:
+        """Find out what is fastest on this device; raises TUNING_NOT_POSSIBLE, and as the model fails."""
         ...
 
     async def backup_now(self) -> Path:

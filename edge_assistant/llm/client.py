@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from edge_assistant.errors import EdgeError, ModelError, WorkerError
-from edge_assistant.llm.pending import PendingAnswer, PendingForgets
+from edge_assistant.llm.pending import PendingAnswer, PendingForgets, PendingTuning
 from edge_assistant.llm.protocol import (
     Generation,
     ModelPhase,
@@ -28,6 +28,11 @@ from edge_assistant.llm.wire import (
     Prepare,
     Ready,
     Reply,
+    Tune,
+    Tuned,
+    Tuning,
+    TuningFailed,
+    TuningWishes,
 )
 from edge_assistant.workers.supervisor import Worker, WorkerPhase, WorkerSpec, WorkerState
 
@@ -89,6 +94,7 @@ class LlamaModel:
         self._answers: dict[str, PendingAnswer] = {}
         """Generations that have not ended, by id, in the order they were asked."""
         self._forgets = PendingForgets()
+        self._tuning = PendingTuning()
 
     @property
     def status(self) -> ModelStatus:
@@ -155,6 +161,13 @@ class LlamaModel:
         if not await self._forgets.wait(conversation, _FORGET_SECONDS):
             logger.warning("the worker did not say within %g s that it forgot", _FORGET_SECONDS)
 
+    async def tune(self, wishes: TuningWishes) -> Tuning:
+        """Find out what is fastest here, while nobody asks anything; it may take long until then.
+
+        Raises `ModelError` TUNING_NOT_POSSIBLE, MODEL_WORKER_DIED, or what the worker says.
+        """
+        return await self._tuning.wait(lambda: self._ready is not None and self._send(Tune(wishes)))
+
     # --- from generate to the worker
 
     def _refuse(self, identity: str) -> ModelError | None:
@@ -185,7 +198,7 @@ class LlamaModel:
             return  # the worker says when it stopped
         self._end_cancelled(answer)
 
-    def _send(self, command: Prepare | Cancel | Forget) -> bool:
+    def _send(self, command: Prepare | Cancel | Forget | Tune) -> bool:
         try:
             self._worker.send(command)
         except WorkerError:
@@ -206,6 +219,8 @@ class LlamaModel:
                 self._forgets.resolve(conversation)
             case Measured():
                 self._speeds = reply
+            case Tuned() | TuningFailed():
+                self._tuning.resolve(reply)
             case Ready():
                 self._loaded(reply)
 
@@ -255,6 +270,7 @@ class LlamaModel:
         self._ready = None
         self._detail = f"the model is being restarted: {detail}"
         self._forgets.resolve_all()  # its memory went with it
+        self._tuning.resolve(TuningFailed("MODEL_WORKER_DIED", f"the model was not tuned: {detail}"))
         for answer in [answer for answer in self._answers.values() if answer.sent]:
             self._bereave(answer)
         if self._fruitless_starts >= _FRUITLESS_STARTS:

@@ -16,12 +16,15 @@ import llama_cpp.llama_cpp as native
 import numpy as np
 
 from edge_assistant.errors import ModelError
+from edge_assistant.llm.wire import KvType
 
 WHOLE = -1
 """As an end position: up to the end of the sequence."""
 
 BATCH_TOKENS = 512
 """Most tokens in one decode call."""
+
+KV_TYPES: dict[KvType, int] = {"f16": native.GGML_TYPE_F16, "q8_0": native.GGML_TYPE_Q8_0}
 
 _PIECE_BYTES = 256
 
@@ -44,7 +47,17 @@ class LlamaEngine:
     MODEL_TOO_LARGE when its context does not fit into memory.
     """
 
-    def __init__(self, path: Path, *, cells: int, sequences: int, threads: int, gpu_layers: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        cells: int,
+        sequences: int,
+        threads: int,
+        gpu_layers: int,
+        prefill_threads: int = 0,
+        kv_type: KvType = "f16",
+    ) -> None:
         silence_llama()
         native.llama_backend_init()
         model_params = native.llama_model_default_params()
@@ -54,7 +67,8 @@ class LlamaEngine:
             message = f"{path.name} can't be loaded as a GGUF model; run `edge-assistant models verify`"
             raise ModelError("MODEL_CORRUPT", message)
         self._vocab = native.llama_model_get_vocab(self._model)
-        self._context = native.llama_init_from_model(self._model, _context_params(cells, sequences, threads))
+        params = _context_params(cells, sequences, threads, prefill_threads or threads, KV_TYPES[kv_type])
+        self._context = native.llama_init_from_model(self._model, params)
         if not self._context:
             native.llama_model_free(self._model)
             message = f"not enough memory for {cells} tokens of context; lower llm.context"
@@ -72,6 +86,11 @@ class LlamaEngine:
     def vocab(self) -> Any:
         """The native vocabulary, for samplers."""
         return self._vocab
+
+    @property
+    def model(self) -> Any:
+        """The native model, for another context on it."""
+        return self._model
 
     @property
     def context(self) -> Any:
@@ -174,7 +193,7 @@ class LlamaEngine:
         native.llama_model_free(self._model)
 
 
-def _context_params(cells: int, sequences: int, threads: int) -> Any:
+def _context_params(cells: int, sequences: int, threads: int, prefill_threads: int, kv_type: int) -> Any:
     params = native.llama_context_default_params()
     params.n_ctx = cells
     params.n_batch = BATCH_TOKENS
@@ -184,7 +203,8 @@ def _context_params(cells: int, sequences: int, threads: int) -> Any:
     # them for a whole batch (50 MB with a vocabulary of 49,152).
     params.n_outputs_max = sequences
     params.n_threads = threads
-    params.n_threads_batch = threads
+    params.n_threads_batch = prefill_threads
+    params.type_k = params.type_v = kv_type
     params.kv_unified = True  # copying a prefix aborts the process otherwise
     params.swa_full = True  # sliding windows would lose what a rewound conversation needs
     params.no_perf = True

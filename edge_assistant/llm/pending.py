@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import msgspec
 
+from edge_assistant.errors import ModelError
 from edge_assistant.llm.protocol import Completion, Generation, Piece, Progress
 from edge_assistant.llm.stream import FedStream
-from edge_assistant.llm.wire import Emitted
+from edge_assistant.llm.wire import Emitted, Tuned, Tuning, TuningFailed
 
 
 class PendingAnswer:
@@ -81,6 +83,33 @@ class PendingForgets:
         for conversation in list(self._waiting):
             while conversation in self._waiting:
                 self.resolve(conversation)
+
+
+class PendingTuning:
+    """Who waits for a sweep; there is one at a time."""
+
+    def __init__(self) -> None:
+        self._end: asyncio.Future[Tuning] | None = None
+
+    async def wait(self, begin: Callable[[], bool]) -> Tuning:
+        """Begin a sweep and return its result; raises TUNING_NOT_POSSIBLE, or what it failed with."""
+        if self._end is not None or not begin():
+            message = "the model is not loaded, or is being tuned already; try again later"
+            raise ModelError("TUNING_NOT_POSSIBLE", message, retry_after=30.0)
+        self._end = asyncio.get_running_loop().create_future()
+        try:
+            return await self._end
+        finally:
+            self._end = None
+
+    def resolve(self, reply: Tuned | TuningFailed) -> None:
+        """Hand over the end."""
+        if self._end is None or self._end.done():
+            return
+        if isinstance(reply, Tuned):
+            self._end.set_result(reply.tuning)
+        else:
+            self._end.set_exception(ModelError(reply.code, reply.message))
 
 
 def _ms(seconds: float) -> float:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from edge_assistant.errors import ModelError
 from edge_assistant.llm.protocol import (
     Completion,
     Generation,
@@ -23,6 +24,7 @@ from edge_assistant.llm.protocol import (
     Stream,
 )
 from edge_assistant.llm.stream import unstarted_completion
+from edge_assistant.llm.wire import Tuning, TuningWishes
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,15 @@ class OwnedModel(LanguageModel, Protocol):
 
     async def stop(self) -> None:
         """End it; it gets a few seconds to save what it holds."""
+        ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A model whose engine runs here."""
+
+    async def tune(self, wishes: TuningWishes) -> Tuning:
+        """Find out what is fastest on this device."""
         ...
 
 
@@ -118,6 +129,17 @@ class SwitchedModel:
     async def forget(self, conversation: str) -> None:
         """Drop everything cached of a conversation."""
         await self._model.forget(conversation)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is loaded and nobody waits for an answer."""
+        return self._settled.is_set() and not self._streams and self._model.status.phase == "ready"
+
+    async def tune(self, wishes: TuningWishes) -> Tuning:
+        """Find out what is fastest on this device; raises TUNING_NOT_POSSIBLE, and as the model does."""
+        if not isinstance(self._model, Tunable):
+            raise ModelError("TUNING_NOT_POSSIBLE", "this model doesn't run on this device")
+        return await self._model.tune(wishes)
 
     async def begin(self, stream: SwitchedStream) -> LanguageModel:
         """Return the model that answers, once it is settled which one that is; `end` must follow."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from edge_assistant.llm.protocol import Completion, Generation
+
+KvType = Literal["f16", "q8_0"]
+"""How keys and values are kept: f16 as they come, q8_0 in half the memory."""
 
 
 class LlamaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +21,12 @@ class LlamaSettings(msgspec.Struct, frozen=True, kw_only=True):
     cells: int = 0
     """KV cells for all resident conversations together; 0 chooses from context and memory."""
     threads: int = 0
-    """Threads for decode and prefill; 0 chooses from the machine."""
+    """Threads for decode; 0 chooses from the machine."""
+    prefill_threads: int = 0
+    """Threads for prefill; 0 is as many as for decode."""
+    batch: int = 0
+    """Most prompt tokens in one step; 0 is the usual."""
+    kv_type: KvType = "f16"
     gpu_layers: int = 0
     """Layers on the GPU; -1 is all."""
     parallel: int = 4
@@ -52,7 +62,23 @@ class Forget(msgspec.Struct, frozen=True, tag="forget"):
     conversation: str
 
 
-Command = Generate | Prepare | Cancel | Forget
+class TuningWishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner of the device has decided already: 0 and None are to be found out."""
+
+    threads: int = 0
+    batch: int = 0
+    kv_type: KvType | None = None
+    seconds: float = 60.0
+    """How long finding out may take."""
+
+
+class Tune(msgspec.Struct, frozen=True, tag="tune"):
+    """Find out what is fastest while nobody asks anything; answered by `Tuned` or `TuningFailed`."""
+
+    wishes: TuningWishes
+
+
+Command = Generate | Prepare | Cancel | Forget | Tune
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready", kw_only=True):
@@ -105,6 +131,38 @@ class Forgotten(msgspec.Struct, frozen=True, tag="forgotten"):
     conversation: str
 
 
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """What is fastest on this device with this model."""
+
+    threads: int
+    """Threads that write answers."""
+    prefill_threads: int
+    """Threads that read prompts."""
+    batch: int
+    """Most prompt tokens in one step."""
+    kv_type: KvType
+    writes_per_second: float
+    """Tokens, as it was measured."""
+    reads_per_second: float
+    seconds: float
+    """How long finding out took."""
+    complete: bool
+    """Whether there was time for all of it."""
+
+
+class Tuned(msgspec.Struct, frozen=True, tag="tuned"):
+    """The end of `Tune`."""
+
+    tuning: Tuning
+
+
+class TuningFailed(msgspec.Struct, frozen=True, tag="tuning_failed"):
+    """The same, without a result."""
+
+    code: str
+    message: str
+
+
 class Measured(msgspec.Struct, frozen=True, tag="measured"):
     """Speeds seen lately, in tokens a second; sent when a generation ends."""
 
@@ -112,4 +170,4 @@ class Measured(msgspec.Struct, frozen=True, tag="measured"):
     decode_tokens_per_second: float
 
 
-Reply = Ready | Advanced | Emitted | Finished | Failed | Forgotten | Measured
+Reply = Ready | Advanced | Emitted | Finished | Failed | Forgotten | Measured | Tuned | TuningFailed

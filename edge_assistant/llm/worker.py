@@ -16,9 +16,11 @@ import psutil
 from edge_assistant.errors import ModelError
 from edge_assistant.llm.engine import LlamaEngine
 from edge_assistant.llm.pacing import SlicePlanner
+from edge_assistant.llm.probe import LlamaProbe
 from edge_assistant.llm.residency import PREFIX_SEQUENCES, Residency
 from edge_assistant.llm.scheduler import Scheduler
 from edge_assistant.llm.snapshots import SnapshotStore
+from edge_assistant.llm.tuning import Tuner, sweep
 from edge_assistant.llm.wire import (
     Cancel,
     Command,
@@ -30,6 +32,10 @@ from edge_assistant.llm.wire import (
     Prepare,
     Ready,
     Reply,
+    Tune,
+    Tuned,
+    TuningFailed,
+    TuningWishes,
 )
 from edge_assistant.workers.child import Channel, ChannelClosed
 
@@ -69,7 +75,7 @@ def main(channel: Channel, settings: bytes) -> None:
             load_ms=round((time.monotonic() - started) * 1000, 1),
         )
     )
-    _serve(channel, scheduler, replies)
+    _serve(channel, scheduler, replies, Tuners(engine))
     engine.close()
 
 
@@ -80,7 +86,9 @@ def load_engine(settings: LlamaSettings) -> LlamaEngine:
         cells=settings.cells or 2 * settings.context,
         sequences=PREFIX_SEQUENCES + RESIDENT_CONVERSATIONS,
         threads=choose_threads(settings.threads),
+        prefill_threads=settings.prefill_threads,
         gpu_layers=settings.gpu_layers,
+        kv_type=settings.kv_type,
     )
 
 
@@ -91,7 +99,7 @@ def build_scheduler(settings: LlamaSettings, engine: LlamaEngine, emit: Callable
         snapshots = SnapshotStore(
             Path(settings.snapshot_dir),
             limit_bytes=settings.snapshot_limit_mb << 20,
-            fingerprint=_fingerprint(Path(settings.model_path), engine),
+            fingerprint=_fingerprint(Path(settings.model_path), engine, settings.kv_type),
         )
     return Scheduler(
         engine,
@@ -99,7 +107,7 @@ def build_scheduler(settings: LlamaSettings, engine: LlamaEngine, emit: Callable
         emit,
         context=_context(settings, engine),
         parallel=settings.parallel,
-        planner=SlicePlanner(largest=_LARGEST_SLICE, fixed=settings.slice_tokens),
+        planner=SlicePlanner(largest=settings.batch or _LARGEST_SLICE, fixed=settings.slice_tokens),
     )
 
 
@@ -113,34 +121,86 @@ def _context(settings: LlamaSettings, engine: LlamaEngine) -> int:
     return min(settings.context, engine.trained_context, engine.cells)
 
 
-def _fingerprint(path: Path, engine: LlamaEngine) -> bytes:
+def _fingerprint(path: Path, engine: LlamaEngine, kv_type: str) -> bytes:
     """Name everything a KV state depends on; another model's state must never be loaded."""
-    digest = hashlib.sha256(f"{engine.description()} {llama_cpp.__version__} f16".encode())
+    digest = hashlib.sha256(f"{engine.description()} {llama_cpp.__version__} {kv_type}".encode())
     digest.update(str(path.stat().st_size).encode())
     with path.open("rb") as file:
         digest.update(file.read(_FINGERPRINT_BYTES))
     return digest.digest()
 
 
-def _serve(channel: Channel, scheduler: Scheduler, replies: list[Reply]) -> None:
+class Tuners:
+    """At most one sweep, which goes on while nobody asks anything."""
+
+    def __init__(self, engine: LlamaEngine) -> None:
+        self._engine = engine
+        self._tuner: Tuner | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a sweep is under way."""
+        return self._tuner is not None
+
+    def begin(self, wishes: TuningWishes) -> None:
+        """Begin anew."""
+        self.close()
+        allowed = len(os.sched_getaffinity(0))
+        usual = choose_threads(wishes.threads)
+        candidates = [usual, allowed, max(1, usual - 1), max(1, allowed // 2)]
+        self._tuner = Tuner(
+            sweep(lambda kv_type: LlamaProbe(self._engine.model, kv_type), wishes, candidates)
+        )
+
+    def step(self) -> Tuned | TuningFailed | None:
+        """Do one step; return the end when it was the last."""
+        assert self._tuner is not None
+        try:
+            end: Tuned | TuningFailed | None = self._tuner.step()
+        except ModelError as error:
+            end = TuningFailed(error.code, error.message)
+        if end is not None:
+            self._tuner = None
+        return end
+
+    def close(self) -> None:
+        """Give up."""
+        if self._tuner is not None:
+            self._tuner.close()
+            self._tuner = None
+
+
+def _serve(channel: Channel, scheduler: Scheduler, replies: list[Reply], tuners: Tuners) -> None:
     """Serve to the end. What a step made leaves together: the daemon then wakes up once, not per answer."""
     commands = msgspec.msgpack.Decoder(Command)
     try:
         while True:
-            for payload in channel.receive(0 if scheduler.active else None):
-                _dispatch(scheduler, commands.decode(payload), replies)
+            for payload in channel.receive(0 if scheduler.active or tuners.active else None):
+                command = commands.decode(payload)
+                if isinstance(command, Tune):
+                    tuners.begin(command.wishes)
+                else:
+                    _dispatch(scheduler, command, replies)
             if scheduler.active:
                 channel.begin_step()
                 scheduler.step()
+                channel.end_step()
+            elif tuners.active:
+                channel.begin_step()
+                if (end := tuners.step()) is not None:
+                    replies.append(end)
                 channel.end_step()
             if replies:
                 channel.send(*replies)
                 replies.clear()
     except ChannelClosed:
+        tuners.close()
         scheduler.close()
 
 
-def _dispatch(scheduler: Scheduler, command: Command, replies: list[Reply]) -> None:
+def _dispatch(
+    scheduler: Scheduler, command: Generate | Prepare | Cancel | Forget, replies: list[Reply]
+) -> None:
     match command:
         case Generate(generation):
             scheduler.generate(generation)

@@ -15,8 +15,9 @@ import msgspec
 from edge_assistant import __version__
 from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.documents.library import Library
-from edge_assistant.errors import EdgeError, UsageError
+from edge_assistant.errors import EdgeError, ModelError, UsageError
 from edge_assistant.llm.protocol import LanguageModel, ModelStatus
+from edge_assistant.llm.wire import Tuning
 from edge_assistant.memory.conversation import Session
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.facts import Facts
@@ -99,6 +100,14 @@ class Web(Protocol):
         ...
 
 
+class Tuner(Protocol):
+    """What is needed of tuning."""
+
+    async def tune(self) -> Tuning:
+        """Find out what is fastest on this device."""
+        ...
+
+
 class Services:
     """Carries out the orders of the control socket."""
 
@@ -123,6 +132,8 @@ class Services:
         """Set when the device listens and speaks."""
         self.nightly: NightlyBackups | None = None
         """Set when backups are made every night."""
+        self.tuner: Tuner | None = None
+        """Set when the model can be tuned."""
         self.notices = notices
         """What the owner should know."""
         self.metrics: Metrics | None = None
@@ -222,6 +233,12 @@ class Services:
     async def sessions(self, principal_id: str) -> list[Session]:
         """Return a person's conversations, newest first."""
         return await self.conversations.sessions(principal_id)
+
+    async def tune(self) -> Tuning:
+        """Find out what is fastest on this device; raises TUNING_NOT_POSSIBLE, and as the model fails."""
+        if self.tuner is None:
+            raise ModelError("TUNING_NOT_POSSIBLE", "there is no model to be tuned")
+        return await self.tuner.tune()
 
     async def backup_now(self) -> Path:
         """Make a nightly backup now and return where it lies; raises `StoreError`, BACKUPS_DISABLED."""

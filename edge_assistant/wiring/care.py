@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -64,7 +65,7 @@ class Relief:
             llm,
             context=max(llm.context // 2, min(llm.context, LEAST_CONTEXT)),
             parallel=max(1, llm.parallel // 2),
-            threads=max(1, llm.threads // 2) if llm.threads else 1,
+            threads=max(1, (llm.threads or len(os.sched_getaffinity(0))) // 2),
         )
         return msgspec.structs.replace(config, llm=smaller)
 

@@ -87,7 +87,8 @@ def test_the_model_is_halved_only_while_it_must_be_and_another_server_is_none_of
     llm = relief.fitting(config).llm
     assert (llm.context, llm.parallel, llm.threads) == (2048, 2, 2)
     small = relief.fitting(Config(llm=LlmSettings(context=600, parallel=1))).llm
-    assert (small.context, small.parallel, small.threads) == (600, 1, 1)
+    assert (small.context, small.parallel) == (600, 1)
+    assert small.threads >= 1
     remote = Config(llm=LlmSettings(engine="openai", url="http://x/v1", remote_model="m"))
     assert relief.fitting(remote) is remote
 
