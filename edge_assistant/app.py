@@ -47,12 +47,14 @@ from edge_assistant.store.erase import EraseHook
 from edge_assistant.store.heal import Opened
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
+from edge_assistant.store.nightly import NightlyBackups
 from edge_assistant.store.outbox import outbox_hook
 from edge_assistant.tools.erasing import list_hook, timer_hook
 from edge_assistant.wiring.backups import backups_folder, open_healed, start_backups
 from edge_assistant.wiring.care import Relief, start_care
 from edge_assistant.wiring.library import looking_up, start_library
 from edge_assistant.wiring.metrics import start_metrics
+from edge_assistant.wiring.retention import start_retention
 from edge_assistant.wiring.service import reload_when_asked, status_line
 from edge_assistant.wiring.tuning import DeviceTuner, start_tuning, tuned
 from edge_assistant.workers.background import Background
@@ -189,8 +191,8 @@ async def serve(
             services.voice = voice = await _start_voice(stack, config, paths, assistant, relief)
             _connect_voice(stack, voice, abilities, preferences)
         if daemon:
-            services.nightly = await start_backups(
-                stack, config, paths, database=database, ring=ring, notices=notices,
+            services.nightly = await _start_nights(
+                stack, config, paths, forgetting, database=database, ring=ring, notices=notices,
                 background=relief.background, restart=shutdown.restart,
             )  # fmt: skip
         services.tuner = _look_after_model(
@@ -229,6 +231,26 @@ async def serve(
         logger.info("stopping")
         notifier.stopping()
     logger.info("stopped")
+
+
+async def _start_nights(
+    stack: AsyncExitStack,
+    config: Config,
+    paths: Paths,
+    forgetting: Forgetting,
+    *,
+    database: Database,
+    ring: KeyRing,
+    notices: Notices,
+    background: Background,
+    restart: Callable[[], None],
+) -> NightlyBackups | None:
+    """Every night, back up and forget what is old."""
+    start_retention(stack, config, paths, forgetting, background)
+    return await start_backups(
+        stack, config, paths, database=database, ring=ring, notices=notices, background=background,
+        restart=restart,
+    )  # fmt: skip
 
 
 def _settle() -> None:

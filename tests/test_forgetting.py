@@ -31,7 +31,7 @@ from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.backup import back_up, unpack
 from edge_assistant.store.connection import connect
 from edge_assistant.store.database import Database
-from edge_assistant.store.erase import NOT_ABOUT_PEOPLE, Document, Person, Sessions, Topic
+from edge_assistant.store.erase import NOT_ABOUT_PEOPLE, Document, Old, Person, Sessions, Topic
 from edge_assistant.store.keys import KeyRing, read_envelope
 from edge_assistant.store.nightly import NightlyBackups, Rotation
 from edge_assistant.tools.actions import Actions
@@ -307,3 +307,27 @@ def test_a_topic_is_found_only_where_all_its_words_begin_one(words: str, text: s
         assert all(stem in text.lower() for stem in topic.stems)
         assert topic.stems
     assert topic.mentioned_in(words) == bool(topic.stems)
+
+
+async def test_what_is_old_goes_whoever_said_it_and_what_is_newer_stays(house: House) -> None:
+    await house.database.write(_age)
+    before = time.time() - 1000
+    receipt = await house.forgetting.forget(Old(turns_before=before, facts_before=before), "owner")
+    assert (receipt.kind, receipt.erased) == ("old", {"messages": 2, "memories": 1})
+    assert await house.forgetting.genuine(receipt)
+    left = await house.everything()
+    assert "i like tea" in left
+    assert "coffee" in left, "a memory that was said again is no older than that"
+    assert [each.id for each in await house.conversations.sessions("owner")] == []
+    (session,) = await house.conversations.sessions("ann")
+    assert CANARY not in session.title
+    assert "password is blue" not in " ".join(
+        t.user_text for t in await house.conversations.all_turns("anns")
+    )
+    assert await house.forgetting.preview(Old()) == {}
+
+
+def _age(db: apsw.Connection) -> None:
+    db.execute("UPDATE turns SET created_at = 1 WHERE id IN ('t1', 't3')")
+    db.execute("UPDATE sessions SET updated_at = 1 WHERE id = 'owners'")
+    db.execute("UPDATE facts SET said_at = 1 WHERE text LIKE ?", (f"%{CANARY}%",))

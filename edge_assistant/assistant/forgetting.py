@@ -22,7 +22,7 @@ import msgspec
 from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.backup_erase import erase_in_copies
 from edge_assistant.store.database import Database
-from edge_assistant.store.erase import EraseHook, Person, Sessions, Subject, Topic, erase_rows
+from edge_assistant.store.erase import EraseHook, Old, Person, Sessions, Subject, Topic, erase_rows
 from edge_assistant.store.keys import KeyRing
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="receipt", tag_fiel
     """What was forgotten, when, by whom, without a word of it. People stand as pseudonyms."""
 
     kind: str
-    """`person`, `session`, `document` or `topic`."""
+    """`person`, `session`, `document`, `topic`, or `old` for what was kept long enough."""
     subject: str
     """Pseudonym of whom or what; the same in every receipt and in the audit log."""
     by: str
@@ -159,5 +159,7 @@ def _named(subject: Subject) -> str:
             return " ".join(ids)
         case Topic(words=words):
             return words
+        case Old():
+            return "old"
         case document:
             return document.id

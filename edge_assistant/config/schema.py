@@ -364,6 +364,15 @@ class Telemetry(Section, frozen=True):
     """Not in this version."""
 
 
+class Retention(Section, frozen=True):
+    """`[retention]`: what is forgotten by itself, every night."""
+
+    history_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
+    """Days after which messages and their answers are erased; 0 keeps them."""
+    memory_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
+    """Days after which a memory is erased that nobody said again; 0 keeps them."""
+
+
 UNAVAILABLE = ("home", "guard", "fleet", "telemetry")
 """Sections that this version knows by name only."""
 
@@ -381,6 +390,7 @@ class Config(Section, frozen=True):
     mqtt: MqttSettings = MqttSettings()
     tools: ToolSettings = ToolSettings()
     backups: BackupSettings = BackupSettings()
+    retention: Retention = Retention()
     care: CareSettings = CareSettings()
     home: Home = Home()
     cloud: CloudSettings = CloudSettings()

@@ -10,7 +10,7 @@ import apsw
 from edge_assistant.documents import rows
 from edge_assistant.documents.document import HOUSEHOLD
 from edge_assistant.documents.library import Library
-from edge_assistant.store.erase import Document, EraseHook, Person, Sessions, Subject, Topic
+from edge_assistant.store.erase import Document, EraseHook, Old, Person, Sessions, Subject, Topic
 
 
 def document_hook(library: Library | None) -> EraseHook:
@@ -51,5 +51,5 @@ def erased_documents(db: apsw.Connection, subject: Subject) -> list[str]:
                 for document in rows.own(db, who)
                 if subject.mentioned_in(f"{document.name} {document.title}")
             ]
-        case Sessions():
+        case Sessions() | Old():
             return []

@@ -10,7 +10,7 @@ import msgspec
 
 from edge_assistant.memory import fact_rows, index_rows
 from edge_assistant.people.person import HOUSEHOLD_ID
-from edge_assistant.store.erase import Document, EraseHook, Person, Sessions, Subject, Topic
+from edge_assistant.store.erase import Document, EraseHook, Old, Person, Sessions, Subject, Topic
 
 Live = Callable[[Subject], AbstractAsyncContextManager[None]]
 
@@ -48,6 +48,9 @@ def erase_conversations(db: apsw.Connection, subject: Subject) -> int:
         db.execute("DELETE FROM sessions WHERE principal = ?", (subject.principal,))
     if isinstance(subject, Sessions):
         db.executemany("DELETE FROM sessions WHERE id = ?", [(each,) for each in subject.ids])
+    if isinstance(subject, Old):
+        empty = "DELETE FROM sessions WHERE updated_at < ? AND id NOT IN (SELECT session FROM turns)"
+        db.execute(empty, (subject.turns_before,))
     db.executemany("UPDATE sessions SET title = '' WHERE id = ?", [(each,) for each in titles])
     renew = "UPDATE sessions SET snapshot_key = randomblob(32) WHERE id = ?"
     db.executemany(renew, [(each,) for each in touched])
@@ -62,6 +65,8 @@ def touched_sessions(db: apsw.Connection, subject: Subject) -> list[str]:
         case Document():
             query = "SELECT id FROM sessions"
             return _column(db.execute(query))
+        case Old(turns_before=before):
+            return _column(db.execute("SELECT DISTINCT session FROM turns WHERE created_at < ?", (before,)))
         case Person(principal=who) | Topic(principal=who):
             query = """
                 SELECT id FROM sessions WHERE principal = ?1 OR visibility = 'household'
@@ -84,6 +89,8 @@ def _turns(db: apsw.Connection, subject: Subject) -> Iterable[str]:
             return _column(db.execute(query, (msgspec.json.encode(ids).decode(),)))
         case Topic():
             return [turn for turn, text in _texts(db, subject) if subject.mentioned_in(text)]
+        case Old(turns_before=before):
+            return _column(db.execute("SELECT id FROM turns WHERE created_at < ?", (before,)))
         case Document():
             return []
 
@@ -121,6 +128,8 @@ def erase_facts(db: apsw.Connection, subject: Subject) -> int:
             found = [fact for session in ids for fact in fact_rows.ids(db, "session", session)]
         case Topic(principal=who):
             found = [fact.id for fact in fact_rows.own(db, who) if subject.mentioned_in(fact.text)]
+        case Old(facts_before=before):
+            found = _column(db.execute("SELECT id FROM facts WHERE said_at < ?", (before,)))
         case Document():
             found = []
     return fact_rows.remove(db, found)

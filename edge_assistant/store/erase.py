@@ -62,7 +62,15 @@ class Topic(msgspec.Struct, frozen=True, tag="topic", tag_field="kind"):
         )
 
 
-Subject = Person | Sessions | Document | Topic
+class Old(msgspec.Struct, frozen=True, tag="old", tag_field="kind"):
+    """What was said before a moment, whoever said it; UNIX seconds, 0 for nothing."""
+
+    turns_before: float = 0.0
+    facts_before: float = 0.0
+    """Facts that were last said before."""
+
+
+Subject = Person | Sessions | Document | Topic | Old
 
 
 @dataclass(frozen=True)
