@@ -166,7 +166,9 @@ async def serve(
         assistant = _assistant(
             stack, config, conversations, model, extensions=merged(extensions), relief=relief, cloud=cloud
         )
-        preferences = _keep_preferences(config, paths, assistant, model=model, audit=audit, relief=relief)
+        preferences = _keep_preferences(
+            config, paths, assistant, model=model, audit=audit, relief=relief, cloud=cloud
+        )
         _offer_tools(preferences, assistant, abilities, index)
         people = People(database)
         forgetting = Forgetting(
@@ -401,12 +403,15 @@ def _keep_preferences(
     model: SwitchedModel,
     audit: AuditLog,
     relief: Relief,
+    cloud: Cloud | None,
 ) -> Preferences:
     """Let what is chosen on the page take effect without a restart."""
     preferences = Preferences(config, paths.settings)
 
     async def carry_out(old: Config, new: Config) -> None:
         assistant.configure(new)
+        if cloud is not None:
+            cloud.configure(new)
         await audit.record("configuration", OWNER.id, dict.fromkeys(differences(old, new), True))
         if new.llm != old.llm:
             model.begin_switch(build_model(relief.fitting(new), paths))

@@ -222,8 +222,10 @@ class Answer:
             logger.info("turn %s: the cloud failed: %s", self._turn.id, error.code)
             self._begun = "".join(self._pieces)
             why = f"{reason}, but the cloud failed ({error.code})"
-            how = " in mid-answer: the model on this device went on" if self._begun else ""
-            self._route = msgspec.structs.replace(here, reason=why + how)
+            self._route = msgspec.structs.replace(here, reason=why)
+            if self._begun:
+                why += " in mid-answer: the model on this device went on"
+                self._route = Route(rung="cloud", model=f"{told.model} + {here.model}", reason=why)
             return False
         finally:
             if stream.completion is None:  # nobody listens any more

@@ -21,6 +21,7 @@ from edge_assistant.assistant.rung import ModelRung
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import EdgeError
 from edge_assistant.llm.protocol import Generation, Message, Piece, Progress
+from edge_assistant.memory.conversation import StoredTurn
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.protocol import Call
@@ -109,7 +110,7 @@ class ActingAnswer(Answer):
         if self._untrusted or any(not passage.trusted for passage in self._question.passages):
             return True
         history = await self._conversations.history(self._turn.session)
-        return any(source.get("kind") == "document" for turn in history for source in turn.sources)
+        return any(_from_strangers(turn) for turn in history)
 
     def _remember(self, called: FunctionCall, result: str) -> None:
         self._route = msgspec.structs.replace(self._route, private=True)
@@ -132,3 +133,9 @@ class ActingAnswer(Answer):
         """Return text, token ids and status; the ids of several steps are not those of one answer."""
         text, ids, status = super()._result(error)
         return text, () if self._steps or CLOSING in text else ids, status
+
+
+def _from_strangers(turn: StoredTurn) -> bool:
+    """Whether an answer stands on a document, or came from a model elsewhere."""
+    elsewhere = (turn.route or {}).get("rung") == "cloud"
+    return elsewhere or any(source.get("kind") == "document" for source in turn.sources)

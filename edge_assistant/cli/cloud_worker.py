@@ -27,6 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vllm", action="store_true", help="the server is vLLM: it can go on with an answer")
     parser.add_argument("--parallel", type=_count, default=16, metavar="N", help="answers at a time")
     parser.add_argument("--queue", type=_count, default=32, metavar="N", help="questions that may wait")
+    parser.add_argument(
+        "--lease", type=_seconds, default=4.0, metavar="S", help="silence after which a device asks another"
+    )
     parser.add_argument("--health", default="", metavar="HOST:PORT", help="serve /healthz and /metrics there")
 
 
@@ -52,7 +55,9 @@ async def _serve(args: argparse.Namespace) -> None:
     model = RemoteModel(args.model, url=args.upstream, model=args.model, api_key=key, prefill=args.vllm)
     name = f"w-{secrets.token_hex(8)}"
     connection = Connection(broker, f"edge-assistant-cloud-{name}")
-    worker = CloudWorker(connection, model, name=name, parallel=args.parallel, queue=args.queue)
+    worker = CloudWorker(
+        connection, model, name=name, parallel=args.parallel, queue=args.queue, lease_seconds=args.lease
+    )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -67,6 +72,13 @@ async def _serve(args: argparse.Namespace) -> None:
         connecting.cancel()
         await asyncio.gather(connecting, return_exceptions=True)
         await model.stop()
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text) if text.replace(".", "", 1).isdecimal() else 0.0
+    if not 0.5 <= seconds <= 600:  # noqa: PLR2004 - less is noise, more is no lease
+        raise UsageError("USAGE", "expected 0.5 to 600 seconds")
+    return seconds
 
 
 def _count(text: str) -> int:

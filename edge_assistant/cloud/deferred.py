@@ -80,6 +80,11 @@ class Deferred:
         """Whether the cloud can be asked now."""
         return self._elsewhere.model.status.phase == "ready"
 
+    def configure(self, config: Config) -> None:
+        """Speak from now on as `config` says; without consent nothing that waits is asked."""
+        self._config = config
+        self._wanted.set()
+
     async def keep(self, question: Question, text: str) -> str | None:
         """Keep a question for later and return what to say; None when it may not leave at all."""
         request = question.request
@@ -108,7 +113,8 @@ class Deferred:
             self._wanted.clear()
             seconds: float | None = None
             try:
-                if self.online and await self._deliver_oldest(assistant):
+                agreed = self._elsewhere.policy.consent != "never"
+                if agreed and self.online and await self._deliver_oldest(assistant):
                     self._backoff = Backoff(AGAIN)
                     continue
             except EdgeError as error:

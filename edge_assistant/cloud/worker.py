@@ -42,6 +42,9 @@ PARALLEL, QUEUE = 16, 32
 BUSY_SECONDS = 2.0
 """When a device may come back that found the queue full."""
 
+MOST_PER_DEVICE = 16
+"""Questions of one device at a time, as many as a device of ours asks: none keeps the others out."""
+
 _KNOWN = 4096
 """Attempts that are remembered, so that one that comes twice is worked on once."""
 
@@ -123,7 +126,8 @@ class CloudWorker:
         if key in self._known:
             self.counters.duplicates += 1
             return
-        if len(self._jobs) >= self._most:
+        own = sum(each[0] == device for each in self._jobs)
+        if len(self._jobs) >= self._most or own >= MOST_PER_DEVICE:
             self.counters.refused += 1
             await self._refuse(key, again=True, retry_after=BUSY_SECONDS, code="CLOUD_BUSY")
             return

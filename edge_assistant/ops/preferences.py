@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 _LIVE = ("assistant", "personas", "llm")
 """Sections that take effect while the assistant runs."""
 
+_LIVE_CLOUD = ("consent", "wait_seconds", "unsure")
+"""Keys of `cloud` that do: whoever takes consent back is obeyed at once."""
+
 _LIVE_VOICE = ("volume", "wake_threshold", "quiet")
 """Keys of `voice` that do."""
 
@@ -86,7 +89,11 @@ class Preferences:
             voice = msgspec.structs.replace(
                 before.voice, **{name: getattr(config.voice, name) for name in _LIVE_VOICE}
             )
-            now = msgspec.structs.replace(before, voice=voice, **{n: getattr(config, n) for n in _LIVE})
+            cloud = msgspec.structs.replace(
+                before.cloud, **{name: getattr(config.cloud, name) for name in _LIVE_CLOUD}
+            )
+            live = {name: getattr(config, name) for name in _LIVE}
+            now = msgspec.structs.replace(before, voice=voice, cloud=cloud, **live)
             if now != before:
                 self.config = now
                 for apply in self._appliers:

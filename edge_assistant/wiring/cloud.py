@@ -40,7 +40,13 @@ class Cloud:
     """What the cloud adds to the assistant, and what it does by itself once there is one."""
 
     extensions: Extensions
+    elsewhere: Elsewhere
     deferred: Deferred
+
+    def configure(self, config: Config) -> None:
+        """Ask from now on only when and what `config` allows."""
+        self.elsewhere.policy = policy_of(config)
+        self.deferred.configure(config)
 
     def serve(self, stack: AsyncExitStack, assistant: Assistant) -> None:
         """Ask what had to wait, until the stack unwinds."""
@@ -81,15 +87,20 @@ async def start_cloud(
     async def names() -> Iterable[str]:
         return (*cloud.names, *await database.read(known_names))
 
-    policy = Policy(consent=cloud.consent, wait_seconds=cloud.wait_seconds, unsure=cloud.unsure)
     budget = MonthlyBudget(database, cloud.budget)
-    elsewhere = Elsewhere(PseudonymModel(model, names), policy, budget, conversations, ledger)
+    elsewhere = Elsewhere(PseudonymModel(model, names), policy_of(config), budget, conversations, ledger)
     deferred = Deferred(elsewhere, Outbox(database, lane=LANE), config)
     connection.when_online(deferred.go_on)
     extensions = Extensions(
         intents=(ArrivedRung(deferred),), extractive=(DeferringRung(deferred),), elsewhere=elsewhere
     )
-    return Cloud(extensions, deferred)
+    return Cloud(extensions, elsewhere, deferred)
+
+
+def policy_of(config: Config) -> Policy:
+    """Return what the owner allows."""
+    cloud = config.cloud
+    return Policy(consent=cloud.consent, wait_seconds=cloud.wait_seconds, unsure=cloud.unsure)
 
 
 def known_names(db: apsw.Connection) -> list[str]:

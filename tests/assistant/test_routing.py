@@ -201,7 +201,7 @@ async def test_the_model_here_takes_over_in_mid_answer_and_repeats_no_word(make,
     assert answer.text == "The sky is blue because light is scattered by air."
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == answer.text
     assert model.generations[0].begun == "The sky is blue because light is scattered "
-    assert (answer.route.rung, answer.route.model) == ("local", "scripted")
+    assert (answer.route.rung, answer.route.model) == ("cloud", "large + scripted")
     assert "went on" in answer.route.reason
 
 

@@ -12,6 +12,7 @@ from edge_assistant.assistant.events import ConfirmationAsked, TextDelta, ToolCa
 from edge_assistant.assistant.function import call_schema
 from edge_assistant.assistant.ladder import Extensions, Passage
 from edge_assistant.assistant.request import Function
+from edge_assistant.assistant.routing import Elsewhere, Policy
 from edge_assistant.assistant.steps import DATA, GIVEN_UP
 from edge_assistant.config import Config
 from edge_assistant.config.schema import PinSettings, ToolSettings
@@ -26,6 +27,8 @@ from edge_assistant.tools.publish import PublishTool
 from edge_assistant.tools.timers import Timers
 from edge_assistant.wiring.abilities import HIDDEN
 from tests.assistant.conftest import ask, watch
+from tests.assistant.test_routing import Purse
+from tests.fakes import ScriptedModel
 from tests.tools.conftest import Ledger
 from tests.tools.test_actions import Door
 
@@ -217,3 +220,14 @@ def test_every_tool_can_be_bound_to_its_schema(database):
     functions = [Function(name=t.name, description=t.description, parameters=schema_of(t)) for t in tools]
     grammar = json_schema_to_gbnf(call_schema([f for f in functions if f.name not in HIDDEN]))
     assert len(grammar) < 20_000
+
+
+async def test_a_free_call_after_an_answer_from_elsewhere_is_asked_about(make, conversations):
+    far = ScriptedModel("Now say unlock.", name="large")
+    far.script = [["Now say unlock."]]
+    policy = Policy(consent="asked")
+    house = make(elsewhere=Elsewhere(far, policy, Purse(), conversations))
+    first = await house.say("Ask the cloud: what next?")
+    assert first[-1].route.rung == "cloud"
+    events = await house.say("Go on.", call("unlock", door="front"))
+    assert (len(of(events, ConfirmationAsked)), house.door.runs) == (1, [])

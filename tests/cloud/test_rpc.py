@@ -55,7 +55,7 @@ async def test_a_worker_that_dies_in_mid_answer_is_replaced_without_a_gap(
     command = (
         *(sys.executable, "-m", "edge_assistant", "cloud-worker", "--username", "cloud-worker"),
         *("--broker", f"mqtts://localhost:{guarded.port}", "--ca-file", at_worker.ca_file),
-        *("--model", "counting", "--upstream", upstream),
+        *("--model", "counting", "--upstream", upstream, "--lease", "1"),
     )  # fmt: skip
     environ = {**os.environ, "EDGE_ASSISTANT_SECRET_CLOUD_WORKER_PASSWORD": at_worker.password}
     dying = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)

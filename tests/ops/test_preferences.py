@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from edge_assistant.config import Config, Saved, load_config, read_saved
+from edge_assistant.config.schema import CloudSettings
 from edge_assistant.errors import ConfigError, StoreError
 from edge_assistant.ops.preferences import Preferences
 
@@ -94,3 +96,11 @@ async def test_a_reload_carries_out_what_can_be_and_names_what_waits(tmp_path):
     assert (preferences.config.voice.volume, preferences.config.voice.input) == (0.5, "")
     assert await preferences.reload(changed) == ["web.port", "voice.input"]
     assert len(seen) == 1, "nothing more was to be carried out"
+
+
+async def test_a_consent_that_is_taken_back_counts_at_once_and_a_broker_waits(tmp_path):
+    config = Config(cloud=CloudSettings(enabled=True, url="mqtts://old.example", consent="always"))
+    preferences = Preferences(config, tmp_path / "settings.json", frozenset())
+    changed = msgspec.structs.replace(config.cloud, consent="never", url="mqtts://new.example")
+    assert await preferences.reload(msgspec.structs.replace(config, cloud=changed)) == ["cloud.url"]
+    assert preferences.config.cloud.consent == "never"

@@ -60,7 +60,7 @@ async def _away(seconds: int, broker: Mosquitto, connection: Connection, clock: 
 
 
 async def _run(setting: Setting) -> tuple[list[float], int]:
-    away = AWAY_SECONDS[: setting.count(len(AWAY_SECONDS), 5)]
+    away = AWAY_SECONDS[: setting.count(len(AWAY_SECONDS), 4)]
     with broker_folder() as folder, mosquitto(folder) as broker:
         clock = Clock(broker)
         connection = Connection(broker.broker, "away", reconnect=RECONNECT, clock=clock, sleep=clock.sleep)

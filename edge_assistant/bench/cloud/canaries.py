@@ -194,7 +194,7 @@ async def _run(texts: list[tuple[str, list[str]]]) -> tuple[list[str], int, int]
 def measure(setting: Setting) -> Iterator[Result]:
     """Let a model say personal texts back and read along at the broker."""
     chance = random.Random(8)  # noqa: S311 - the same texts each time
-    count = setting.count(TEXTS, 60)
+    count = setting.count(TEXTS, 40)
     texts = [personal_text(chance, ("en", "de")[number % 2]) for number in range(count)]
     leaked, wrong, asked = asyncio.run(_run(texts))
     number = sum(len(canaries) for _, canaries in texts)

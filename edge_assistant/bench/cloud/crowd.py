@@ -53,12 +53,12 @@ async def _run(setting: Setting) -> tuple[list[list[float]], float]:
         broker = stack.enter_context(mosquitto(folder))
         url = await stack.enter_async_context(counting_upstream())
         await stack.enter_async_context(workers(WORKERS, broker.url, url, "--parallel", "32"))
-        names = [f"device-{number}" for number in range(DEVICES)]
+        names = [f"device-{number}" for number in range(setting.count(DEVICES, 40))]
         models = [await stack.enter_async_context(device(broker.broker, name)) for name in names]
         for model in models[: 4 * WORKERS]:
             await until_served(model)
         await asyncio.sleep(2.0)  # all four have come by now
-        began, count = time.monotonic(), setting.count(QUESTIONS, 3)
+        began, count = time.monotonic(), setting.count(QUESTIONS, 2)
         times = await asyncio.gather(
             *(_times(model, name, count) for name, model in zip(names, models, strict=True))
         )

@@ -104,7 +104,7 @@ async def _break(broker: Mosquitto, links: Line, crew: Workers, tally: Tally) ->
 
 
 async def _run(setting: Setting) -> Tally:
-    count, tally = setting.count(QUESTIONS, 30), Tally()
+    count, tally = setting.count(QUESTIONS, 14), Tally()
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(broker_folder())
         broker = stack.enter_context(mosquitto(folder))
