@@ -51,7 +51,9 @@ logger = logging.getLogger(__name__)
 CANCEL_SECONDS = 5.0
 """How long a model may take to stop; then the turn ends without it."""
 
-DROPPED_NOTICE = "Older messages of this conversation were left out: the model can't read more at once."
+DROPPED_NOTICE = (
+    "The model can't read more at once: of older messages of this conversation only the gist stays in view."
+)
 
 UNSURE = "the model on this device was unsure"
 

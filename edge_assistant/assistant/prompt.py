@@ -22,9 +22,17 @@ INTERRUPTION = "(I spoke over you and heard your last answer only as far as it s
 
 
 def build_messages(
-    system: str, history: Iterable[StoredTurn], text: str, model: str, passages: Sequence[Passage] = ()
+    system: str,
+    history: Iterable[StoredTurn],
+    text: str,
+    model: str,
+    passages: Sequence[Passage] = (),
+    *,
+    lead: str = "",
 ) -> tuple[Message, ...]:
     """Return the prompt for `text` after `history`, with what was retrieved right before it.
+
+    `lead` stands before the first message: the gist of those that were left out.
 
     An interrupted or failed answer stands as far as it got, and the next message says when only that
     much of it was heard. Token ids stand only when `model` made them: another model's mean something
@@ -38,7 +46,13 @@ def build_messages(
             messages += [Message("user", question), Message("assistant", turn.answer_text, ids)]
             spoken_over = turn.status == "interrupted" and not turn.token_ids
     question = with_notes(text, passages)
-    return (*messages, Message("user", _after_interruption(question) if spoken_over else question))
+    messages.append(Message("user", _after_interruption(question) if spoken_over else question))
+    return _led(messages, lead)
+
+
+def _led(messages: list[Message], lead: str) -> tuple[Message, ...]:
+    system, first, *others = messages
+    return (system, Message(first.role, lead + first.content, first.token_ids), *others)
 
 
 def _after_interruption(text: str) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from edge_assistant.assistant.events import Route
 from edge_assistant.assistant.forecast import Forecast
 from edge_assistant.assistant.function import call_schema, fence, instructions
+from edge_assistant.assistant.gist import lead
 from edge_assistant.assistant.ladder import Passage
 from edge_assistant.assistant.personas import system_prompt
 from edge_assistant.assistant.prompt import build_messages, with_system
@@ -25,6 +26,15 @@ from edge_assistant.people.allowance import Allowance
 
 BACKGROUND = 0.0
 """A pace that yields to every answer."""
+
+
+LEFT_OUT_READ = 200
+"""Messages that were left out of which the gist is made: the latest ones."""
+
+GIST_SHARE = 16
+"""The gist may take this part of the context."""
+
+CHARACTERS_PER_TOKEN = 4
 
 
 class ModelRung:
@@ -43,6 +53,7 @@ class ModelRung:
             max_tokens=min(config.llm.max_tokens, config.llm.context // 2),
             temperature=config.llm.temperature,
         )
+        self._gist_characters = config.llm.context // GIST_SHARE * CHARACTERS_PER_TOKEN
         settings = config.assistant
         self._allowance = Allowance(per_minute=settings.answers_per_minute, burst=settings.answers_burst)
         self._queue = FairQueue(config.llm.parallel)
@@ -156,9 +167,12 @@ class ModelRung:
     ) -> Generation:
         """Return what to ask the model for `text` in a session; raises SESSION_NOT_FOUND."""
         history = await self._conversations.history(session)
+        left_out = await self._conversations.left_out(session, LEFT_OUT_READ)
         return Generation(
             id=generation_id,
-            messages=build_messages(self._system, history, text, self.name, passages),
+            messages=build_messages(
+                self._system, history, text, self.name, passages, lead=lead(left_out, self._gist_characters)
+            ),
             sampling=self._sampling,
             conversation=session,
             snapshot_key=await self._conversations.snapshot_key(session),

@@ -241,6 +241,15 @@ class Conversations:
         rows = await self._database.read(lambda db: db.execute(query, (session_id,)).fetchall())
         return [turn_of(row) for row in rows]
 
+    async def left_out(self, session_id: str, most: int) -> list[str]:
+        """Return the latest messages that `history` no longer holds, oldest first."""
+        query = """
+            SELECT user_text FROM turns WHERE session = ?1
+            AND seq < (SELECT context_start FROM sessions WHERE id = ?1) ORDER BY seq DESC LIMIT ?2
+        """
+        rows = await self._database.read(lambda db: db.execute(query, (session_id, most)).fetchall())
+        return [str(row[0]) for row in reversed(rows)]
+
     async def all_turns(self, session_id: str) -> list[StoredTurn]:
         """Return all turns of a session, oldest first, also those that no prompt holds any more."""
         query = f"SELECT {TURN_COLUMNS} FROM turns WHERE session = ? ORDER BY seq"  # noqa: S608 - constants

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from edge_assistant.assistant import answer
@@ -118,6 +119,22 @@ async def test_old_turns_that_did_not_fit_are_dropped_for_good_and_the_person_is
     model.dropped_turns = 2
     assert (await (await assistant.start(ask("t3"))).wait()).notice == DROPPED_NOTICE
     assert [turn.turn_id for turn in await conversations.history("s")] == ["t2", "t3"]
+
+
+async def test_of_what_was_left_out_the_gist_leads_the_prompt_until_it_is_erased(
+    assistant, model, conversations
+):
+    for n, text in enumerate(("My sister is called Ada.", "Let us go on.", "And now?")):
+        await (await assistant.start(ask(f"t{n}", text))).wait()
+    await conversations.drop_turns("s", 2)
+    await (await assistant.start(ask("t3", "Who is she?"))).wait()
+    prompt = model.generations[-1].messages
+    assert prompt[1].content.endswith(")\n\nAnd now?")
+    assert "My sister is called Ada." in prompt[1].content
+    assert prompt[-1].content == "Who is she?"
+    again = msgspec.structs.replace(ask("t4", "And then?"), replaces="t0")
+    await (await assistant.start(again)).wait()
+    assert "Ada" not in str(model.generations[-1].messages)
 
 
 # --- repeating, replaying
