@@ -53,7 +53,7 @@ from edge_assistant.tools.erasing import list_hook, timer_hook
 from edge_assistant.wiring.backups import backups_folder, open_healed, start_backups
 from edge_assistant.wiring.care import Relief, start_care
 from edge_assistant.wiring.library import looking_up, start_library
-from edge_assistant.wiring.metrics import start_metrics
+from edge_assistant.wiring.observing import start_observing
 from edge_assistant.wiring.retention import start_retention
 from edge_assistant.wiring.service import reload_when_asked, status_line
 from edge_assistant.wiring.tuning import DeviceTuner, start_tuning, tuned
@@ -197,11 +197,11 @@ async def serve(
                 stack, config, paths, forgetting, database=database, ring=ring, notices=notices,
                 background=relief.background, restart=shutdown.restart,
             )  # fmt: skip
+            services.metrics = start_observing(stack, assistant, services, paths, voice=voice, broker=broker)
         services.tuner = _look_after_model(
             stack, preferences, paths, model=model, relief=relief, notices=notices, daemon=daemon
         )
         await _start_control(stack, paths, assistant, services)
-        services.metrics = start_metrics(assistant, services, paths, voice, broker) if daemon else None
         if daemon and config.web.enabled:
             services.web = await _start_web(
                 stack,

@@ -206,3 +206,11 @@ def test_reading_the_configuration_loads_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {"asyncio", "apsw", "aiohttp", "cryptography", "llama_cpp", "numpy", "jinja2", "ssl"}
     assert heavy.isdisjoint(loaded.split())
+
+
+def test_traces_need_an_address_without_a_password_in_it(tmp_path):
+    assert refusal("[telemetry]\nenabled = true", tmp_path).code == "CONFIG_BAD_VALUE"
+    secret_in_it = '[telemetry]\nenabled = true\nendpoint = "http://me:pw@collector:4318"'
+    assert refusal(secret_in_it, tmp_path).code == "CONFIG_SECRET_IN_FILE"
+    fine = write(tmp_path, '[telemetry]\nenabled = true\nendpoint = "http://collector:4318"')
+    assert load_config(fine, NOBODY).telemetry.enabled

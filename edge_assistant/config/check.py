@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from edge_assistant.config.schema import BUILT_IN_PERSONAS, UNAVAILABLE, Config, Persona
+from edge_assistant.config.schema import BUILT_IN_PERSONAS, UNAVAILABLE, Config, Persona, Telemetry
 from edge_assistant.errors import ConfigError
 
 _SECRET = re.compile(r"(^|_)(key|password|passwd|passphrase|token|secret|credential)$")
@@ -47,8 +47,19 @@ def check_meaning(config: Config) -> None:
         )
     if config.cloud.enabled and not config.cloud.url:
         raise _bad("cloud.url", "cloud.enabled needs the address of the operator's broker")
+    _check_telemetry(config.telemetry)
     if llm.engine == "openai" and not (llm.url and llm.remote_model):
         raise _bad("llm.engine", "`openai` needs llm.url and llm.remote_model")
+
+
+def _check_telemetry(telemetry: Telemetry) -> None:
+    if _USER_IN_URL.match(telemetry.endpoint):
+        raise ConfigError(
+            "CONFIG_SECRET_IN_FILE",
+            "telemetry.endpoint must hold no user or password; " + _hint("telemetry_token"),
+        )
+    if telemetry.enabled and not telemetry.endpoint:
+        raise _bad("telemetry.enabled", "needs telemetry.endpoint, where traces go")
 
 
 def _check_persona(config: Config) -> None:

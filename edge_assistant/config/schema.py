@@ -358,10 +358,14 @@ class Fleet(Section, frozen=True):
 
 
 class Telemetry(Section, frozen=True):
-    """`[telemetry]`: figures for the operator."""
+    """`[telemetry]`: traces of turns for the operator, without any text."""
 
     enabled: bool = False
-    """Not in this version."""
+    """Whether a trace of each turn is sent to `endpoint`."""
+    endpoint: Annotated[str, msgspec.Meta(pattern=_URL, max_length=2048)] = ""
+    """Base address of a collector that takes OTLP over HTTP, such as `http://192.168.1.20:4318`."""
+    device: Annotated[str, msgspec.Meta(pattern=_DEVICE)] = ""
+    """What this device is called in traces; empty tells no name."""
 
 
 class Retention(Section, frozen=True):
@@ -373,7 +377,7 @@ class Retention(Section, frozen=True):
     """Days after which a memory is erased that nobody said again; 0 keeps them."""
 
 
-UNAVAILABLE = ("home", "guard", "fleet", "telemetry")
+UNAVAILABLE = ("home", "guard", "fleet")
 """Sections that this version knows by name only."""
 
 

@@ -60,7 +60,7 @@ def start_metrics(
 
 def _daemon(assistant: Assistant, services: Services) -> Iterator[Reading]:
     status, model = services.status(), assistant.model.status
-    yield Reading(figures.INFO, 1, (__version__, _model_name(services.preferences.config)))
+    yield Reading(figures.INFO, 1, (__version__, model_name(services.preferences.config)))
     yield Reading(figures.UPTIME, status.uptime_seconds)
     yield Reading(figures.CPU, time.process_time())
     yield Reading(figures.RESIDENT, status.rss_bytes)
@@ -75,7 +75,7 @@ def _daemon(assistant: Assistant, services: Services) -> Iterator[Reading]:
     yield Reading(figures.DECODE, model.decode_tokens_per_second)
 
 
-def _model_name(config: Config) -> str:
+def model_name(config: Config) -> str:
     """Return the model's id in the catalogue; paths and names elsewhere may tell of people."""
     if config.llm.engine != "llama":
         return "remote"

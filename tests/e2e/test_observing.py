@@ -17,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_assistant.config import load_paths
 from edge_assistant.ops import figures
+from edge_assistant.ops.spans import names_of
+from tests.collector import Collector, attributes
 from tests.daemon import Daemon
 from tests.mosquitto import Mosquitto
 from tests.promql import asked
@@ -27,8 +29,15 @@ NEEDS_SENSORS = {figures.TEMPERATURE.name, figures.SLOWED.name, figures.UNDER_VO
 
 
 @pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    made = Collector()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
 def house(
-    tmp_path_factory: pytest.TempPathFactory, models_folder: Path, starter_model: Path
+    tmp_path_factory: pytest.TempPathFactory, models_folder: Path, starter_model: Path, collector: Collector
 ) -> Iterator[Daemon]:
     """Return a daemon that has answered, failed and been backed up."""
     folder = tmp_path_factory.mktemp("house")
@@ -44,6 +53,8 @@ def house(
         "EDGE_ASSISTANT__VOICE__ENABLED": "on",
         "EDGE_ASSISTANT__VOICE__INPUT": "off",
         "EDGE_ASSISTANT__VOICE__OUTPUT": "off",
+        "EDGE_ASSISTANT__TELEMETRY__ENABLED": "on",
+        "EDGE_ASSISTANT__TELEMETRY__ENDPOINT": collector.url,
         "EDGE_ASSISTANT__MQTT__ENABLED": "on",
         "EDGE_ASSISTANT__MQTT__URL": broker.url,
     }
@@ -173,3 +184,25 @@ def test_every_figure_stands_on_the_dashboard() -> None:
 )
 def test_the_check_finds_what_the_daemon_does_not_have(told: dict[str, Metric], query: str) -> None:
     assert wrong(query, real_series(told))
+
+
+def test_a_real_turn_is_traced_with_its_stages_and_without_a_word(
+    house: Daemon, collector: Collector
+) -> None:
+    answer = house.ask("Repeat: zanzibar-kumquat.", session="kumquat-session", turn_id="kumquat-turn")
+    house.wait_until(lambda: len({span.trace_id for span in collector.spans}) >= 3)
+    spans = [each for each in collector.spans if each.trace_id == names_of("kumquat-turn")[0]]
+    (root,) = [each for each in spans if not each.parent_span_id]
+    stages = {each.name: each for each in spans if each.parent_span_id == root.span_id}
+    assert {"retrieve", "queue", "model", "store"} <= set(stages)
+    assert attributes(root)["gen_ai.usage.output_tokens"] == answer["usage"]["completion_tokens"]
+    for stage in stages.values():
+        assert root.start_time_unix_nano <= stage.start_time_unix_nano <= stage.end_time_unix_nano
+        assert stage.end_time_unix_nano <= root.end_time_unix_nano
+    (first,) = stages["model"].events
+    taken = (first.time_unix_nano - root.start_time_unix_nano) / 1e6
+    assert taken == pytest.approx(answer["timings"]["first_token_ms"], abs=1.0)
+    said = [b"kumquat", *(word.encode() for word in re.findall(r"\w{6,}", answer["text"]))]
+    assert [word for word in said for body in collector.bodies if word in body] == []
+    failed = next(each for each in collector.spans if "error.type" in attributes(each))
+    assert attributes(failed)["error.type"] == "SESSION_NOT_FOUND"
