@@ -61,7 +61,7 @@ def guarded(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """A broker that closes in the middle of a handshake is waited for: not ten seconds here."""
-    monkeypatch.setattr(connection, "_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 1.0)
 
 
 @pytest.mark.parametrize("way", ["with_password", "with_certificate"])
