@@ -26,8 +26,10 @@ class Heard(msgspec.Struct):
     asked_at: float
     arrivals: list[float] = []
     """When each `text.delta` arrived."""
+    sizes: list[int] = []
+    """Characters of each; empty when each is one token."""
     emitted: list[float] = []
-    """When the model made each of them."""
+    """When the model made the first token of each."""
     last: dict[str, Any] = {}
     """The event that ended it."""
 
@@ -44,12 +46,18 @@ class Heard(msgspec.Struct):
     @property
     def tokens(self) -> int:
         """Length of the answer in tokens."""
-        return int(self.last["usage"]["completion_tokens"])
+        return int(self.last["usage"]["completion_tokens"]) if self.last else len(self.arrivals)
 
     @property
     def prompt_tokens(self) -> int:
         """Length of its whole prompt in tokens."""
         return int(self.last["usage"]["prompt_tokens"])
+
+    def tokens_between(self, after: float, until: float) -> float:
+        """Return how many tokens arrived then; of those of one piece nothing but its length is told."""
+        sizes = self.sizes or [1] * len(self.arrivals)
+        arrived = sum(size for at, size in zip(self.arrivals, sizes, strict=True) if after < at <= until)
+        return self.tokens * arrived / sum(sizes)
 
     @property
     def gaps(self) -> list[float]:
@@ -110,6 +118,7 @@ class Page:
         if event["type"] == "text.delta":
             heard.arrivals.append(time.monotonic())
             heard.emitted.append(event["at"])
+            heard.sizes.append(len(event["text"]))
             self.writing.set()
         elif event["type"] in {"turn.finished", "turn.failed", "error"}:
             heard.last = event

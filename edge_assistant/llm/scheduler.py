@@ -72,6 +72,11 @@ class Scheduler:
         """Whether a step would do something."""
         return bool(self._waiting or self._running)
 
+    @property
+    def only_writes(self) -> bool:
+        """Whether the next step reads no prompt, so that it is a short one with new words."""
+        return bool(self._running) and not self._waiting and all(job.answering for job in self._running)
+
     def generate(self, generation: Generation) -> None:
         """Queue an answer; too many waiting ones are refused with MODEL_BUSY."""
         if len(self._waiting) >= MAX_WAITING:

@@ -14,6 +14,7 @@ import msgspec
 import psutil
 
 from edge_assistant.errors import ModelError
+from edge_assistant.llm.departures import Departures
 from edge_assistant.llm.engine import LlamaEngine
 from edge_assistant.llm.pacing import SlicePlanner
 from edge_assistant.llm.probe import LlamaProbe
@@ -60,8 +61,8 @@ def main(channel: Channel, settings: bytes) -> None:
     started = time.monotonic()
     try:
         engine = load_engine(wanted)
-        replies: list[Reply] = []
-        scheduler = build_scheduler(wanted, engine, replies.append)
+        departures = Departures(channel.send)
+        scheduler = build_scheduler(wanted, engine, departures.add)
     except ModelError as error:
         channel.send(Failed("", error.code, error.message))
         _idle(channel)
@@ -75,7 +76,7 @@ def main(channel: Channel, settings: bytes) -> None:
             load_ms=round((time.monotonic() - started) * 1000, 1),
         )
     )
-    _serve(channel, scheduler, replies, Tuners(engine))
+    _serve(channel, scheduler, departures, Tuners(engine))
     engine.close()
 
 
@@ -170,7 +171,7 @@ class Tuners:
             self._tuner = None
 
 
-def _serve(channel: Channel, scheduler: Scheduler, replies: list[Reply], tuners: Tuners) -> None:
+def _serve(channel: Channel, scheduler: Scheduler, departures: Departures, tuners: Tuners) -> None:
     """Serve to the end. What a step made leaves together: the daemon then wakes up once, not per answer."""
     commands = msgspec.msgpack.Decoder(Command)
     try:
@@ -180,7 +181,7 @@ def _serve(channel: Channel, scheduler: Scheduler, replies: list[Reply], tuners:
                 if isinstance(command, Tune):
                     tuners.begin(command.wishes)
                 else:
-                    _dispatch(scheduler, command, replies)
+                    _dispatch(scheduler, command, departures)
             if scheduler.active:
                 channel.begin_step()
                 scheduler.step()
@@ -188,18 +189,16 @@ def _serve(channel: Channel, scheduler: Scheduler, replies: list[Reply], tuners:
             elif tuners.active:
                 channel.begin_step()
                 if (end := tuners.step()) is not None:
-                    replies.append(end)
+                    departures.add(end)
                 channel.end_step()
-            if replies:
-                channel.send(*replies)
-                replies.clear()
+            departures.leave(soon_more=scheduler.only_writes)
     except ChannelClosed:
         tuners.close()
         scheduler.close()
 
 
 def _dispatch(
-    scheduler: Scheduler, command: Generate | Prepare | Cancel | Forget, replies: list[Reply]
+    scheduler: Scheduler, command: Generate | Prepare | Cancel | Forget, departures: Departures
 ) -> None:
     match command:
         case Generate(generation):
@@ -210,7 +209,7 @@ def _dispatch(
             scheduler.cancel(identity)
         case Forget(conversation):
             scheduler.forget(conversation)
-            replies.append(Forgotten(conversation))
+            departures.add(Forgotten(conversation))
 
 
 def _idle(channel: Channel) -> None:

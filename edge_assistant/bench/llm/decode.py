@@ -76,7 +76,7 @@ def together(heard: list[Heard]) -> float:
     """Return tokens a second of all streams together, while all of them were being written."""
     start = max(each.arrivals[0] for each in heard)
     end = min(each.arrivals[-1] for each in heard)
-    arrived = sum(start < at <= end for each in heard for at in each.arrivals)
+    arrived = sum(each.tokens_between(start, end) for each in heard)
     return arrived / (end - start)
 
 

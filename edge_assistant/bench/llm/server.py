@@ -105,9 +105,9 @@ async def _four(client: Browser) -> float:
 
 
 def _tokens_a_second(heard: list[Heard]) -> float:
-    """Return pieces of text a second from the asking until the last one has its answer."""
+    """Return tokens a second from the asking until the last one has its answer."""
     asked, last = min(each.asked_at for each in heard), max(each.arrivals[-1] for each in heard)
-    return sum(len(each.arrivals) for each in heard) / (last - asked)
+    return sum(each.tokens for each in heard) / (last - asked)
 
 
 # --- the other server
