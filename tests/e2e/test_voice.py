@@ -18,7 +18,7 @@ from rapidfuzz import fuzz
 from edge_assistant.speech.phrase import plain
 from edge_assistant.speech.resample import resample
 from tests.daemon import Daemon, run_cli
-from tests.hearing import Samples
+from tests.hearing import Samples, begins_like, sounds_like
 from tests.sound import SoundServer
 
 NO_SOUND = {"PULSE_SERVER": "unix:/nonexistent", "ALSA_CONFIG_PATH": "/usr/share/alsa/alsa.conf"}
@@ -64,8 +64,8 @@ def test_a_spoken_question_is_answered_aloud(
     (session,) = talking.order(type="sessions", user="household")["items"]
     assert session["turns"] == 1
     (turn,) = as_owner(talking, f"/api/sessions/{session['id']}")["turns"]
-    assert "sky blue" in turn["user_text"].lower()
-    assert fuzz.partial_ratio(plain(written(recording.samples)), plain(turn["answer_text"])) > 80
+    assert sounds_like(turn["user_text"], "sky blue")
+    assert sounds_like(written(recording.samples), turn["answer_text"])
     timings = voice(talking)["timings"]
     assert 0 < timings["endpoint_ms"] < timings["sound_ms"]
 
@@ -98,7 +98,7 @@ def test_never_mind_after_the_wake_word_ends_the_answer_and_keeps_what_was_heard
         time.sleep(0.5)
     said = plain(written(recording.samples))
     turn = last_turn(daemon)
-    assert turn["user_text"].lower().startswith("tell me a long story")
+    assert begins_like(turn["user_text"], "tell me a long story about a lighthouse")
     assert 0 < len(turn["answer_text"]) < 500
     assert fuzz.ratio(said, plain(turn["answer_text"])) > 75
 
@@ -168,9 +168,10 @@ async def test_what_is_said_into_a_page_is_answered_aloud_without_any_device(
     async with asyncio.timeout(60):
         events, sound = await say_into_a_page(daemon, spoken("Why is the sky blue?"))
     final = next(each for each in events if each["type"] == "transcript.final")
-    assert (final["id"], plain(final["text"])) == ("said-1", "why is the sky blue")
+    assert final["id"] == "said-1"
+    assert begins_like(final["text"], "why is the sky blue")
     finished = next(each for each in events if each["type"] == "turn.finished")
-    assert fuzz.partial_ratio(plain(written(sound)), plain(finished["text"])) > 80
+    assert sounds_like(written(sound), finished["text"])
 
 
 def test_without_a_sound_server_it_chats_on_and_says_why_it_is_deaf(
@@ -210,13 +211,13 @@ def test_say_and_listen_use_the_running_daemon(
     with sound.recording() as recording:
         done = talking.cli("say", "The bread is in the oven.")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "bread is in the oven" in written(recording.samples)
+    assert sounds_like(written(recording.samples), "bread is in the oven")
     listening = talking.begin("listen", "--once")
     time.sleep(2)  # the command starts, and its sign is heard
     sound.speak(spoken("Turn on the light in the kitchen."))
     out, _ = listening.communicate(timeout=30)
     assert listening.returncode == 0
-    assert "light in the kitchen" in out.lower()
+    assert sounds_like(out, "light in the kitchen")
     assert talking.order(type="sessions", user="household")["items"] == [], "it is not answered"
 
 
@@ -225,7 +226,7 @@ def test_say_and_listen_need_no_daemon(
 ) -> None:
     with sound.recording() as recording:
         assert run_cli("say", "The bread is in the oven.").returncode == 0
-    assert "bread is in the oven" in written(recording.samples)
+    assert sounds_like(written(recording.samples), "bread is in the oven")
     silent = run_cli("listen", "--once")
     assert (silent.returncode, silent.stdout) == (1, "")
     devices = run_cli("listen", "--devices")

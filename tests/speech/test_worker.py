@@ -21,6 +21,7 @@ from edge_assistant.speech.wire import (
     TranscriptFinal,
     WakeHeard,
 )
+from tests.hearing import begins_like, sounds_like
 from tests.speech.conftest import desk
 
 
@@ -36,7 +37,7 @@ async def test_a_command_said_in_one_breath_with_the_wake_word_loses_no_word(sou
         await one.wait(DeviceChanged, direction="input", condition="open")
         await asyncio.to_thread(sound.speak, spoken("Okay Nabu, turn on the light in the kitchen."))
         final = await one.wait(TranscriptFinal)
-        assert final.text.lower().rstrip(".") == "turn on the light in the kitchen"
+        assert begins_like(final.text, "turn on the light in the kitchen")
         assert final.wake_confirmed
         assert (await one.wait(WakeHeard)).word == "okay_nabu"
         assert (await one.wait(ListeningEnded)).outcome == "heard"
@@ -51,7 +52,7 @@ async def test_what_is_said_is_heard_from_the_speaker_and_its_end_is_known(sound
             await asyncio.sleep(0.3)
         assert ended.outcome == "drained"
         assert ended.characters == len("The kitchen light is on,and the window is open.")
-        assert "kitchen light is on and the window is open" in written(recording.samples).replace(",", "")
+        assert sounds_like(written(recording.samples), "kitchen light is on and the window is open")
         loud = abs(recording.samples.astype(int)) > 300
         last = recording.began + loud.nonzero()[0][-1] / 16_000
         assert -0.1 < ended.at - last < 0.6
