@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -16,6 +16,8 @@ from edge_assistant.errors import EdgeError
 from edge_assistant.frontends.address import socket_address
 
 Message = dict[str, Any]
+
+PIECE_BYTES = 1 << 18
 
 
 class Connection:
@@ -29,6 +31,19 @@ class Connection:
         """Send one message; raises DAEMON_GONE."""
         try:
             self._channel.sendall(msgspec.json.encode(message) + b"\n")
+        except OSError as error:
+            raise _gone() from error
+
+    def send_bytes(self, file: BinaryIO, size: int) -> None:
+        """Send the first `size` bytes of a file; raises DAEMON_GONE."""
+        left = size
+        try:
+            while left:
+                piece = file.read(min(left, PIECE_BYTES))
+                if not piece:  # it became shorter meanwhile
+                    raise EdgeError("DOCUMENT_UNREADABLE", "the file changed while it was read: try again")
+                self._channel.sendall(piece)
+                left -= len(piece)
         except OSError as error:
             raise _gone() from error
 

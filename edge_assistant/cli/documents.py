@@ -66,7 +66,11 @@ def _add(connection: Connection, args: argparse.Namespace) -> int:
     owner = {"user": args.user, "shared": args.shared}
     for start in range(0, len(paths), AT_ONCE):
         batch = paths[start : start + AT_ONCE]
-        added += connection.order(type="documents.add", paths=batch, urls=[], **owner)["items"]
+        unseen = _unseen(connection, batch)
+        seen = [path for path in batch if path not in unseen]
+        added += connection.order(type="documents.add", paths=seen, urls=[], **owner)["items"]
+        for path in unseen:
+            added += _send(connection, path, owner)
     if urls:
         added += connection.order(type="documents.add", paths=[], urls=urls, **owner)["items"]
     failed = 0
@@ -74,6 +78,27 @@ def _add(connection: Connection, args: argparse.Namespace) -> int:
         _print_document(document, as_json=args.json)
         failed += document["state"] == "failed"
     return 1 if failed else 0
+
+
+def _unseen(connection: Connection, paths: list[str]) -> list[str]:
+    """Return those that this process can read and the daemon can't, as a service that has its own /tmp."""
+    files = []
+    for path in paths:
+        if os.access(path, os.R_OK):
+            status = Path(path).stat()
+            files.append({"path": path, "device": status.st_dev, "inode": status.st_ino})
+    unseen: list[str] = connection.order(type="documents.see", files=files)["paths"]
+    return unseen
+
+
+def _send(connection: Connection, path: str, owner: Message) -> list[Message]:
+    """Hand the bytes of a file over."""
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        connection.order(type="documents.upload", name=Path(path).name, bytes=size, **owner)
+        connection.send_bytes(file, size)
+    items: list[Message] = connection.receive()["items"]
+    return items
 
 
 def _files(path: Path) -> list[str]:

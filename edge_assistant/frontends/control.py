@@ -27,6 +27,7 @@ from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError
 from edge_assistant.frontends import document_orders, memory_orders
 from edge_assistant.frontends.address import socket_address
+from edge_assistant.frontends.document_orders import UploadDocument
 from edge_assistant.frontends.orders import (
     AddToken,
     AddUser,
@@ -180,7 +181,10 @@ class _Connection:
         envelope = decode_envelope(line)
         if envelope.is_order:
             order = decode_order(line)
-            if isinstance(order, Say | Overhear):
+            if isinstance(order, UploadDocument):
+                await self._send(document_orders.SendNow())
+                await self._send(await self._upload(order))
+            elif isinstance(order, Say | Overhear):
                 await self._voice(order)
             else:
                 await self._send(await self._carry_out(order))
@@ -198,6 +202,12 @@ class _Connection:
                 await (await self._find(identity, principal)).cancel()
             case Confirm(confirms=confirms):
                 self._watch(await self._assistant.confirm(confirms, principal, "control"), 0)
+
+    async def _upload(self, order: UploadDocument) -> msgspec.Struct:
+        try:
+            return await document_orders.receive(order, self._services.library, self._reader)
+        except (EOFError, OSError) as error:
+            raise _CallerLostError(type(error).__name__) from error
 
     async def _voice(self, order: Say | Overhear) -> None:
         if isinstance(order, Say):

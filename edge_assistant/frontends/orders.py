@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 
 from edge_assistant.assistant.request import OWNER, Principal
-from edge_assistant.frontends.document_orders import DocumentOrder
+from edge_assistant.frontends.document_orders import DocumentOrder, UploadDocument
 from edge_assistant.frontends.memory_orders import MemoryOrder
 from edge_assistant.frontends.protocol import Id, ProtocolError, check_size
 from edge_assistant.llm.wire import Tuning
@@ -95,9 +95,10 @@ class Tune(msgspec.Struct, frozen=True, tag="tune", tag_field="type"):
 OwnerOrder = Tune | Link | Status | Sessions | Backup | RecoveryCode
 PeopleOrder = Pair | AddUser | AddToken | Devices | Revoke
 Order = OwnerOrder | PeopleOrder | MemoryOrder | DocumentOrder
-VoiceOrder = Say | Overhear
+StreamOrder = Say | Overhear | UploadDocument
+"""Orders whose answer is more than a line, or that are followed by bytes."""
 
-ORDER_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Order | VoiceOrder))
+ORDER_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Order | StreamOrder))
 
 
 class Said(msgspec.Struct, frozen=True, tag="say", tag_field="type"):
@@ -187,7 +188,7 @@ class Envelope(msgspec.Struct):
 
 
 _ENVELOPES = msgspec.json.Decoder(Envelope)
-_ORDERS = msgspec.json.Decoder(Order | VoiceOrder)
+_ORDERS = msgspec.json.Decoder(Order | StreamOrder)
 
 
 def decode_envelope(line: bytes) -> Envelope:
@@ -199,10 +200,10 @@ def decode_envelope(line: bytes) -> Envelope:
         return Envelope()
 
 
-def decode_order(line: bytes) -> Order | VoiceOrder:
+def decode_order(line: bytes) -> Order | StreamOrder:
     """Decode an order; raises `ProtocolError`."""
     try:
-        order: Order | VoiceOrder = _ORDERS.decode(line)
+        order: Order | StreamOrder = _ORDERS.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ProtocolError("PROTOCOL_BAD_FIELD", str(error)) from None
     return order

@@ -92,6 +92,11 @@ def test_a_document_is_read_in_its_closed_process_by_a_user_who_is_not_root(mach
     machine.run("echo 'The boiler is serviced in May by Kestrel Heating.' > /srv/boiler.txt")
     assert "1 passages" in machine.assistant("documents", "add", "/srv/boiler.txt").stdout
     assert "Kestrel Heating" in machine.assistant("documents", "search", "boiler").stdout
+    # The service has a /tmp of its own: what lies in everybody's comes over the socket.
+    machine.run(
+        "echo 'The roof was mended in June by Osprey Tiles.' > /tmp/roof.txt; chmod 644 /tmp/roof.txt"
+    )
+    assert "1 passages" in machine.assistant("documents", "add", "/tmp/roof.txt").stdout
 
 
 @pytest.mark.parametrize("number", ["KILL", "STOP"])
