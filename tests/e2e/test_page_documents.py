@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import APIResponse, Locator, Route
 
 from tests.daemon import Daemon
 from tests.documents import samples
@@ -71,3 +72,25 @@ def test_files_are_dropped_fail_with_a_reason_and_are_removed(chat: ChatPage) ->
     dialog.get_by_label("Remove broken.pdf").click()
     chat.page.locator("#confirm").get_by_role("button").last.click()
     chat.wait_until(lambda: dialog.locator(".documents li").count() == 1)
+
+
+def test_an_older_list_that_comes_late_hides_nothing(chat: ChatPage) -> None:
+    dialog = library(chat)
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    chat.page.route(re.compile(r"/api/documents\?after="), hold_the_first)
+    chat.page.evaluate(DROP, [".drop", "garden.md", "# Garden\n\nThe roses want water on Tuesdays.\n"])
+    chat.wait_until(lambda: dialog.is_visible() and held)  # whoever asks the page lets it be heard too
+    chat.page.evaluate(DROP, [".drop", "broken.pdf", "%PDF-1.7 and nothing else"])
+    dialog.locator("[data-state=failed] .problem").wait_for()
+    dialog.get_by_text("markdown · ready").wait_for()
+    ((route, older),) = held
+    route.fulfill(response=older)
+    chat.page.wait_for_timeout(300)
+    assert dialog.locator("[data-state=failed]").count() == 1

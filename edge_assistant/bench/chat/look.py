@@ -205,18 +205,20 @@ async def _check(page: Page, seen: Seen) -> None:
     seen.views += 1
     seen.complaints += await page.evaluate(_script("audit.js"))
     complaints = await _go_round(page)
-    if (
-        complaints
-    ):  # what was counted may have been drawn anew meanwhile, as the list of chats is after an answer
+    if complaints:  # what was counted may have been drawn anew, as the list of chats is after an answer
         complaints = await _go_round(page)
     seen.complaints += complaints
+
+
+_OWN_STOPS = 8
+"""Browsers put some of their own between the last and the first, and stop at each part of a date."""
 
 
 async def _go_round(page: Page) -> list[str]:
     """Return what is wrong with going through the page by keyboard."""
     count = int(await page.evaluate(_script("focus.js")))
     stops: list[Any] = []
-    for _ in range(count + 3):  # browsers put their own stops between the last and the first
+    for _ in range(count + _OWN_STOPS):
         await page.keyboard.press("Tab")
         stops.append(await page.evaluate(FOCUSED))
     await page.evaluate("() => document.activeElement.blur()")

@@ -145,7 +145,20 @@ def _table(server: WebServer) -> list[tuple[str, str, Rule | None]]:
     """Return every address with every method, and what it needs; None where it takes no such method."""
     rules = {(method, path): rule for method, path, rule in server.routes()}
     paths = sorted({path for _, path in rules})
-    return [(method, path, rules.get((method, path))) for path in paths for method in METHODS]
+    return [(method, path, _rule(rules, method, path)) for path in paths for method in METHODS]
+
+
+def _rule(rules: dict[tuple[str, str], Rule], method: str, path: str) -> Rule | None:
+    """Return what holds for an address, which may be another's id: `DELETE /api/memory/export` is one."""
+    parts = path.split("/")
+    for (other, template), rule in sorted(rules.items(), key=lambda each: each[0][1] != path):
+        kinds = template.split("/")
+        fits = len(kinds) == len(parts) and all(
+            kind == part or kind.startswith("{") for kind, part in zip(kinds, parts, strict=True)
+        )
+        if other == method and fits:
+            return rule
+    return None
 
 
 async def _request(session: aiohttp.ClientSession, method: str, path: str, headers: dict[str, str]) -> int:

@@ -49,10 +49,9 @@ class Clock:
 
 async def _away(seconds: int, broker: Mosquitto, connection: Connection, clock: Clock) -> float:
     """Return how long after the broker's return the connection was up again."""
-    returns = clock.now + seconds
+    returns, connects = clock.now + seconds, connection.connects
     clock.returns_at = returns
-    await asyncio.to_thread(broker.kill)
-    connects = connection.connects
+    await asyncio.to_thread(broker.kill)  # a short absence may be over when this returns
     async with asyncio.timeout(600):
         while connection.connects == connects or not connection.online:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.002)

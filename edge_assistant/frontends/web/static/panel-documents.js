@@ -27,7 +27,7 @@ class Library {
     this.documents = [];
     this.counts = {};
     this.most = 0; // bytes that a document may have
-    this.more = false;
+    this.asked = 0; // how often the list was asked for: an older answer that comes late is none
     this.timer = 0;
     this.list = el("ul", { class: "documents" });
     this.summary = el("p", { class: "muted small" });
@@ -90,7 +90,9 @@ class Library {
   }
 
   async load(after = "") {
+    const asked = ++this.asked;
     const { documents, counts, max_bytes: most } = await call("GET", `/api/documents?after=${after}`);
+    if (asked !== this.asked) return;
     this.documents = after ? [...this.documents, ...documents] : documents;
     Object.assign(this, { counts, most });
     this.draw();
