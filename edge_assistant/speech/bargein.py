@@ -103,11 +103,15 @@ class BargeIn:
         """Take a stop word that a detector heard; the device's own "stop" does not count."""
         return None if is_echo("stop", self.said[-80:]) else self._cancel()
 
-    def words(self, text: str, now: float, *, final: bool) -> Move | None:
-        """Take a transcript of what was heard since the pause, or since the answer began."""
+    def words(self, text: str, now: float, *, final: bool, addressed: bool = False) -> Move | None:
+        """Take a transcript of what was heard since the pause, or since the answer began.
+
+        `addressed` says that the wake word stood before it: then it is a person's, however much "turn off
+        the light in the kitchen" sounds like the answer that it is on.
+        """
         if self.floor is Floor.CANCELLED:
             return None
-        if self._is_noise(text):
+        if self._is_noise(text) and not (addressed and plain(text)):
             return self._resume() if final else None
         if is_stop(text, self._language):
             return self._cancel()

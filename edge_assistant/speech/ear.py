@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from edge_assistant.speech.endpoint import EndpointSettings
+from edge_assistant.speech.loudness import is_noisy
 from edge_assistant.speech.pace import Pace
 from edge_assistant.speech.protocol import (
     FRAME_SAMPLES,
@@ -208,7 +209,7 @@ class Ear:
 
     def _woken(self, found: Detection, at: float) -> None:
         phrase = found.word.replace("_", " ")
-        if not found.accepted:
+        if not counts(found, self._ring):
             self._missed(found)
         elif not self._said_lately(phrase):
             self._tell(WakeHeard(word=found.word, score=found.score, at=at))
@@ -346,6 +347,15 @@ class Ear:
             frames.clear()
             rms = float(np.sqrt(np.mean(sound * sound)))
             self._tell(Level(rms_db=_decibel(rms), peak_db=_decibel(float(np.max(np.abs(sound))))))
+
+
+def counts(found: Detection, lately: PreRoll) -> bool:
+    """Return whether a detection opens the microphone; `lately` is what was heard up to it.
+
+    In noise the detector is unsure of most of what it hears rightly (at 10 dB it passes over every third
+    wake word): there a near miss counts too, and the second look at the first transcript decides.
+    """
+    return found.accepted or is_noisy(frame for frame, _ in lately.since(0.0))
 
 
 def _decibel(value: float) -> float:

@@ -212,3 +212,10 @@ def test_echo_and_phrases_take_any_text(heard: str, said: str) -> None:
     is_backchannel(heard)
     asks_something(heard)
     assert plain(plain(heard)) == plain(heard)
+
+
+def test_a_command_after_the_wake_word_counts_however_much_it_sounds_like_the_answer() -> None:
+    machine = speaking(echo_cancelled=False)
+    machine.said = "The light in the kitchen is on now, and the window is open."
+    assert machine.wake(1) is Move.PAUSE
+    assert machine.words("Turn off the light in the kitchen.", 3, final=True, addressed=True) is Move.CANCEL

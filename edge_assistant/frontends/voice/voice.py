@@ -315,10 +315,12 @@ class Voice:
         if final.wake_confirmed is False:
             self._near_misses += 1
             return
-        if final.own_words or not final.text.strip() or is_echo(final.text, self._last_said):
+        addressed = final.wake_confirmed is True
+        own = final.own_words or (not addressed and is_echo(final.text, self._last_said))
+        if own or not final.text.strip():
             return
         if self._barge_in is not None:
-            move = self._barge_in.words(final.text, _now(), final=True)
+            move = self._barge_in.words(final.text, _now(), final=True, addressed=addressed)
             self._move(move)
             if move is not Move.CANCEL:
                 return
