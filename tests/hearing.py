@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
+from edge_assistant.bench.voice.sound import SoundServer, sound_server
 from edge_assistant.catalog.catalog import find_model
 from edge_assistant.errors import ModelError
 from edge_assistant.speech.phrase import plain
-from tests.sound import SoundServer, sound_server
 
 VOICE_MODELS = ("whisper-tiny.en-int8", "piper-en-us-joe-medium")
 

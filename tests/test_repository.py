@@ -22,6 +22,8 @@ from edge_assistant.cli import COMMANDS
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 NO_CODES = {
+    *("ALSA_CONFIG_PATH", "PULSE_COOKIE", "PULSE_RUNTIME_PATH", "PULSE_SERVER", "PULSE_STATE_PATH"),
+    *("XDG_RUNTIME_DIR",),
     *("CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
     *(
         "JOURNAL_STREAM",

@@ -40,6 +40,10 @@ class Measurement(NamedTuple):
     goals: tuple[Goal, ...]
     measure: Callable[[Setting], Iterable[Result]]
 
+    def answers(self, words: str) -> bool:
+        """Return whether the words stand in the name of one of its goals."""
+        return any(words.lower() in goal.metric.lower() for goal in self.goals)
+
 
 class CannotMeasureError(EdgeError):
     """Something that a measurement needs isn't on this device; the message says how to get it."""

@@ -9,6 +9,7 @@ from edge_assistant.bench.measurement import Measurement
 BENCHES = {
     "llm": ("edge_assistant.bench.llm", "speed of the model, and how several people share it"),
     "retrieval": ("edge_assistant.bench.retrieval", "searching, remembering, forgetting"),
+    "voice": ("edge_assistant.bench.voice", "hearing and speaking, with virtual microphone and speaker"),
     "chat": ("edge_assistant.bench.chat", "start, memory and delivery of the daemon"),
     "home": ("edge_assistant.bench.home", "what is asked of the house: done once, in time, whatever breaks"),
     "cloud": ("edge_assistant.bench.cloud", "a larger model elsewhere: cost of the way, faults, privacy"),

@@ -8,10 +8,11 @@ import sys
 import msgspec
 
 from edge_assistant.bench.goal import Result
-from edge_assistant.bench.measurement import Setting
+from edge_assistant.bench.measurement import Measurement, Setting
 from edge_assistant.bench.registry import BENCHES, find_bench
 from edge_assistant.bench.report import report, results
 from edge_assistant.config import load_config, load_paths
+from edge_assistant.errors import UsageError
 
 MARKS = {True: "holds ", False: "MISSED", None: "-     "}
 
@@ -24,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     names = "; ".join(f"{name}: {line}" for name, (_, line) in BENCHES.items())
     parser.add_argument("name", choices=(*BENCHES, ALL), metavar="NAME", help=f"{names}; {ALL}: one by one")
     parser.add_argument("--json", action="store_true", help="print one JSON object a bench")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the lines with this text")
     parser.add_argument("--quick", action="store_true", help="every line at reduced size, within a minute")
 
 
@@ -37,14 +39,21 @@ def run(args: argparse.Namespace) -> int:
         say=_say if sys.stderr.isatty() else lambda _: None,
     )
     names = BENCHES if args.name == ALL else [args.name]
-    hold = [_run(name, setting, json=args.json) for name in names]
+    chosen = {name: _chosen(name, args.only) for name in names}
+    if not any(chosen.values()):
+        raise UsageError("BENCH_LINE_UNKNOWN", f"no line of `bench {args.name}` holds {args.only!r}")
+    hold = [_run(name, each, setting, json=args.json) for name, each in chosen.items() if each]
     return 0 if all(hold) else 1
 
 
-def _run(name: str, setting: Setting, *, json: bool) -> bool:
+def _chosen(name: str, text: str) -> tuple[Measurement, ...]:
+    return tuple(each for each in find_bench(name) if each.answers(text))
+
+
+def _run(name: str, measurements: tuple[Measurement, ...], setting: Setting, *, json: bool) -> bool:
     """Run one bench, print it as it goes, and tell whether no goal is missed."""
     found = []
-    for result in results(find_bench(name), setting):
+    for result in results(measurements, setting):
         found.append(result)
         if not json:
             _print(result)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Playwright
 
+from edge_assistant.bench.voice.sound import SoundServer, write_wave
 from tests.daemon import Daemon
 from tests.e2e.conftest import ARGUMENTS
 from tests.e2e.page_chat import ChatPage
 from tests.hearing import Samples, begins_like, sounds_like
-from tests.sound import SoundServer, write_wave
 
 QUESTION = "Why is the sky blue?"
 

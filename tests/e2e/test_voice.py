@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from rapidfuzz import fuzz
 
+from edge_assistant.bench.voice.sound import SoundServer
 from edge_assistant.speech.phrase import plain
 from edge_assistant.speech.resample import resample
 from tests.daemon import Daemon, run_cli
 from tests.hearing import Samples, begins_like, sounds_like
-from tests.sound import SoundServer
 
 NO_SOUND = {"PULSE_SERVER": "unix:/nonexistent", "ALSA_CONFIG_PATH": "/usr/share/alsa/alsa.conf"}
 

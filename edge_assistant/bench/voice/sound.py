@@ -119,10 +119,24 @@ class SoundServer:
         assert self.play(sound, rate).wait(120) == 0
 
     @contextmanager
-    def recording(self) -> Iterator[Recording]:
-        """Record what the device says."""
+    def in_environment(self) -> Iterator[None]:
+        """Point this process, and those that it starts, at this server."""
+        before = {name: os.environ.get(name) for name in self.environ}
+        os.environ.update(self.environ)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+    @contextmanager
+    def recording(self, sink: str = "speaker") -> Iterator[Recording]:
+        """Record what the device says, or with `mic_feed` what is said to it."""
         process = subprocess.Popen(
-            ["parec", "--device=speaker.monitor", f"--rate={RECORD_RATE_HZ}", "--channels=1",
+            ["parec", f"--device={sink}.monitor", f"--rate={RECORD_RATE_HZ}", "--channels=1",
              "--format=s16le", "--raw", "--latency-msec=20"],
             env=self.whole_environ, stdout=subprocess.PIPE,
         )  # fmt: skip

@@ -1,0 +1,152 @@
+"""Questions said in one breath with the wake word, each asked into the answer of the one before."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from edge_assistant.bench.goal import Goal, Result
+from edge_assistant.bench.measurement import Measurement, Setting
+from edge_assistant.bench.statistic import median, percentile
+from edge_assistant.bench.voice import speech
+from edge_assistant.bench.voice.commands import one_breath, sentence
+from edge_assistant.bench.voice.room import Room, room
+from edge_assistant.bench.voice.scripted import ANSWER
+from edge_assistant.speech.wakecheck import WakeCheck
+
+TOKENS_PER_SECOND = 40.0
+"""What a Pi 5 writes with the starter model; the serial device gets the same."""
+
+SERIAL_WAIT_SECONDS = 0.7
+_BETWEEN_SECONDS = 1.2
+"""From the first sound to the next question: synthesis of what follows has settled."""
+
+FIRST_SOUND = Goal(
+    metric="end of speech → first sound / the same parts one after the other, p50",
+    unit="ratio", text="≤ 0.40", at_most=0.40,
+)  # fmt: skip
+FIRST_SOUND_95 = Goal(
+    metric="end of speech → first sound / the same parts one after the other, p95",
+    unit="ratio", text="≤ 0.55", at_most=0.55,
+)  # fmt: skip
+ONE_BREATH = Goal(
+    metric="commands in one breath with the wake word that lose the first word",
+    unit="", text="0 of 50", at_most=0,
+)  # fmt: skip
+WORD_ERRORS = Goal(
+    metric="word error rate through the whole chain − that of the engine alone",
+    unit="points", text="≤ 1", at_most=1,
+)  # fmt: skip
+WORKER_MEMORY = Goal(
+    metric="resident memory of the speech worker, starter models", unit="MB", text="≤ 450", at_most=450
+)
+
+
+class Asked(msgspec.Struct):
+    """One question and how it went; seconds."""
+
+    text: str
+    heard: str
+    engine_heard: str
+    ours: float
+    serial: float
+    timings: dict[str, float]
+
+
+def measure(setting: Setting) -> Iterator[Result]:
+    """Ask everything; yield a result for each goal."""
+    piper, whisper = speech.open_piper(setting), speech.open_whisper(setting)
+    commands = one_breath(setting.count(50, 4))
+    sounds = {each: speech.say(piper, f"Okay Nabu, {sentence(each)}") for each in commands}
+    speech.write(whisper, next(iter(sounds.values())))  # loads what is loaded with the first work
+    asked: list[Asked] = []
+    with room(setting, TOKENS_PER_SECOND) as one:
+        for number, (text, sound) in enumerate(sounds.items(), 1):
+            setting.say(f"question {number} of {len(sounds)}")
+            asked.append(_ask(one, text, sound, piper, whisper))
+        worker_bytes = one.speech_worker.memory_info().rss
+    yield from _results(asked, worker_bytes)
+
+
+def _ask(one: Room, text: str, sound: speech.Samples, piper: Any, whisper: Any) -> Asked:
+    before = time.monotonic()
+    _, ended = one.speak(sound)
+    _, final = one.wait_for_event("transcript.final", before)
+    first = one.first_sound(ended)
+    time.sleep(_BETWEEN_SECONDS / 2)
+    serial, engine_heard = _one_after_the_other(one, sound, piper, whisper)
+    time.sleep(_BETWEEN_SECONDS / 2)
+    timings = one.voice()["timings"]
+    return Asked(text, final["text"], engine_heard, first - ended, serial, timings)
+
+
+def _one_after_the_other(one: Room, sound: speech.Samples, piper: Any, whisper: Any) -> tuple[float, str]:
+    """Return what the same parts take when each waits for the one before, and what the engine understood."""
+    began = time.monotonic()
+    understood = speech.write(whisper, sound)
+    transcribed = time.monotonic() - began
+    written = len(ANSWER.split()) * (4 / 3) / one.model.tokens_per_second
+    began = time.monotonic()
+    speech.say(piper, ANSWER)
+    spoken = time.monotonic() - began
+    return SERIAL_WAIT_SECONDS + transcribed + written + spoken, understood
+
+
+def _results(asked: Sequence[Asked], worker_bytes: int) -> Iterator[Result]:
+    ratios = [each.ours / each.serial for each in asked]
+    ours, serial = [each.ours for each in asked], [each.serial for each in asked]
+    note = (
+        f"{median(ours):.2f} s against {median(serial):.2f} s, n={len(asked)}; "
+        f"model at {TOKENS_PER_SECOND:g} tokens/s; {stage_table(asked)}"
+    )
+    yield FIRST_SOUND.measured(median(ratios), note)
+    yield FIRST_SOUND_95.measured(percentile(ratios, 95), f"longest {max(ours):.2f} s")
+    lost = [each for each in asked if words(each.heard)[:1] != words(each.text)[:1]]
+    yield ONE_BREATH.measured(len(lost), _examples(lost, f"of {len(asked)}"))
+    chain = 100 * error_rate([(each.text, each.heard) for each in asked])
+    alone = 100 * error_rate([(each.text, WakeCheck("okay_nabu")(each.engine_heard).rest) for each in asked])
+    yield WORD_ERRORS.measured(chain - alone, f"{chain:.1f} % against {alone:.1f} %, n={len(asked)} commands")
+    yield WORKER_MEMORY.measured(worker_bytes / 1e6, f"after {len(asked)} questions")
+
+
+def stage_table(asked: Sequence[Asked]) -> str:
+    """Return p50/p95 of each stage in milliseconds."""
+    stages = ("endpoint_ms", "transcript_ms", "first_text_ms", "first_audio_ms", "sound_ms")
+    found = {stage: [each.timings[stage] for each in asked if each.timings] for stage in stages}
+    return "stages p50/p95 in ms: " + ", ".join(
+        f"{stage.removesuffix('_ms').replace('_', ' ')} {median(values):.0f}/{percentile(values, 95):.0f}"
+        for stage, values in found.items()
+        if values
+    )
+
+
+def words(text: str) -> list[str]:
+    """Return words without marks, small."""
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def error_rate(pairs: Sequence[tuple[str, str]]) -> float:
+    """Return the word error rate of (meant, heard): edits over words meant."""
+    return sum(_edits(words(meant), words(heard)) for meant, heard in pairs) / sum(
+        len(words(meant)) for meant, _ in pairs
+    )
+
+
+def _edits(meant: list[str], heard: list[str]) -> int:
+    row = list(range(len(heard) + 1))
+    for index, word in enumerate(meant, 1):
+        previous, row = row, [index]
+        for place, other in enumerate(heard):
+            row.append(min(previous[place] + (word != other), previous[place + 1] + 1, row[-1] + 1))
+    return row[-1]
+
+
+def _examples(lost: Sequence[Asked], note: str) -> str:
+    return "; ".join([note, *(f"“{each.text}” was heard as “{each.heard}”" for each in lost[:3])])
+
+
+MEASUREMENTS = (Measurement((FIRST_SOUND, FIRST_SOUND_95, ONE_BREATH, WORD_ERRORS, WORKER_MEMORY), measure),)
