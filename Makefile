@@ -87,7 +87,7 @@ pictures: setup $(TEST_STAMP) ## the pictures of the page in docs/images, taken 
 
 clean: ## remove .venv and what builds left; models and conversations stay
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find edge_assistant tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find edge_assistant tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what the targets above stand on ---
 

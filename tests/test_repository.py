@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -110,6 +111,20 @@ def test_every_command_in_the_documents_exists() -> None:
     for document in DOCUMENTS:
         for word in re.findall(r"edge-assistant ([a-z][a-z-]+)", document.read_text()):
             assert word in names, f"{document.name}: edge-assistant {word}"
+
+
+def test_cleaning_removes_what_was_made_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copy(ROOT / "constraints.txt", tmp_path)
+    for made in (".venv/bin", "edge_assistant/llm/__pycache__", "tests", "dist"):
+        (tmp_path / made).mkdir(parents=True)
+    (tmp_path / "edge_assistant/llm/kept.py").touch()
+    make("-C", str(tmp_path), "clean")
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"Makefile", "pyproject.toml", "constraints.txt", "edge_assistant/llm/kept.py"}
+    assert not (tmp_path / ".venv").exists()
+    assert not (tmp_path / "edge_assistant/llm/__pycache__").exists()
 
 
 def test_a_gpu_build_compiles_the_pinned_engine_with_cuda_and_installs_the_rest_after_it() -> None:

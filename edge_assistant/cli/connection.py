@@ -28,11 +28,11 @@ class Connection:
         self._lines = channel.makefile("rb")
 
     def send(self, **message: Any) -> None:
-        """Send one message; raises DAEMON_GONE."""
+        """Send one message; raises DAEMON_GONE, or why the daemon hung up on it."""
         try:
             self._channel.sendall(msgspec.json.encode(message) + b"\n")
         except OSError as error:
-            raise _gone() from error
+            raise self._last_word() from error
 
     def send_bytes(self, file: BinaryIO, size: int) -> None:
         """Send the first `size` bytes of a file; raises DAEMON_GONE."""
@@ -60,6 +60,14 @@ class Connection:
     def receive(self) -> Message:
         """Return the next message; raises the error when it is one."""
         return read_message(self.receive_line())
+
+    def _last_word(self) -> EdgeError:
+        """Return why the daemon hung up: it says so before it does, unless it is gone."""
+        try:
+            while True:
+                self.receive()
+        except EdgeError as error:
+            return error
 
     def order(self, **message: Any) -> Message:
         """Send one message and return its answer."""
@@ -134,4 +142,4 @@ def _closing(connection: Connection) -> Iterator[Connection]:
 
 
 def _gone() -> EdgeError:
-    return EdgeError("DAEMON_GONE", "the assistant stopped; what it answered so far is kept")
+    return EdgeError("DAEMON_GONE", "the assistant stopped; start it again: what it had stored is there")

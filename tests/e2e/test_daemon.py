@@ -39,6 +39,14 @@ def test_ask_prints_the_text_alone_on_stdout(daemon: Daemon) -> None:
     assert done.stderr == ""
 
 
+def test_a_text_far_too_long_is_refused_with_the_limit(daemon: Daemon) -> None:
+    done = daemon.cli("ask", "-", stdin="a" * 1_000_000)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: PROTOCOL_TOO_LARGE: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert daemon.ask("Say hello.")["type"] == "turn.finished"
+
+
 def test_chat_answers_lines_and_obeys_its_commands(daemon: Daemon) -> None:
     done = daemon.cli(
         "chat", stdin="Say hello.\n/sessions\n/open 1\nAnd again.\n/new\n/nonsense\n/help\n/quit\n"
