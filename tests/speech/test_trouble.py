@@ -1,0 +1,256 @@
+"""Whatever becomes of sound and devices, nobody is kept listening, and what can go on goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from edge_assistant.bench.voice.sound import SoundServer, sound_server
+from edge_assistant.bench.voice.speech import noise_of
+from edge_assistant.errors import SpeechError
+from edge_assistant.speech.devices import Device, pick_rate
+from edge_assistant.speech.ear import Ear
+from edge_assistant.speech.engines.microwakeword import MicroWakeDetector
+from edge_assistant.speech.engines.silero import SileroDetector
+from edge_assistant.speech.resample import resample
+from edge_assistant.speech.scribe import Scribe
+from edge_assistant.speech.wire import (
+    DeviceChanged,
+    EngineChanged,
+    Event,
+    Listen,
+    ListeningBegan,
+    ListeningEnded,
+    SayAppend,
+    SayBegin,
+    SayEnd,
+    SayingEnded,
+    SpeechBegan,
+    SpeechSettings,
+    TranscriptFinal,
+    WakeHeard,
+)
+from tests.hearing import Samples, begins_like
+from tests.speech.conftest import desk
+
+COMMAND = "Turn on the light in the kitchen."
+RATE_HZ = 16_000
+PIECE_SECONDS = 0.5
+
+
+class Listener:
+    """The real ear and engines, hearing sound as fast as they can; its time is that of the sound."""
+
+    def __init__(self, whisper: object) -> None:
+        self.events: list[Event] = []
+        self.now = time.monotonic()
+        self._scribe = Scribe(whisper, lambda note: self.ear.note(note))  # type: ignore[arg-type] # noqa: PLW0108
+        self.ear = Ear(
+            SpeechSettings(models="", earcons=False),
+            self._scribe,
+            self.events.append,
+            wake=MicroWakeDetector(["okay_nabu"]),
+            voice=SileroDetector,
+        )
+        self._scribe.start()
+        self.ear.start()
+
+    def close(self) -> None:
+        self.ear.stop()
+        self._scribe.stop()
+
+    def hear(self, sound: Samples, rate_hz: int = RATE_HZ) -> None:
+        """Let it hear a sound; an utterance that has ended is transcribed before more comes."""
+        step = round(PIECE_SECONDS * rate_hz)
+        for start in range(0, len(sound), step):
+            piece = sound[start : start + step]
+            self.now += len(piece) / rate_hz
+            self.ear.hear(piece.tobytes(), rate_hz, self.now)
+            self._settle()
+
+    def quiet(self, seconds: float) -> None:
+        self.hear(np.zeros(round(seconds * RATE_HZ), np.int16))
+
+    def all(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def listening(self) -> bool:
+        return len(self.all(ListeningBegan)) != len(self.all(ListeningEnded))
+
+    def end(self) -> list[ListeningEnded]:
+        """Return how each utterance ended, once none is open."""
+        deadline = time.monotonic() + 20
+        while self.listening and time.monotonic() < deadline:
+            self._settle()
+        assert not self.listening, "it is stuck listening"
+        return [event for event in self.events if isinstance(event, ListeningEnded)]
+
+    def _settle(self) -> None:
+        """Give the scribe the time that it would have had."""
+        for part in (self._scribe, self.ear):
+            wait_until_idle(part)
+
+
+def wait_until_idle(part: Scribe | Ear) -> None:
+    inbox = part._orders if isinstance(part, Scribe) else part._inbox
+    deadline = time.monotonic() + 20
+    while not inbox.empty() and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def listener(whisper: object) -> Iterator[Listener]:
+    one = Listener(whisper)
+    yield one
+    one.close()
+
+
+def test_nobody_says_anything_after_the_wake_word(
+    listener: Listener, spoken: Callable[[str], Samples]
+) -> None:
+    listener.hear(spoken("Okay Nabu."))
+    listener.quiet(7)
+    assert [each.outcome for each in listener.end()] == ["nothing"]
+    assert listener.all(TranscriptFinal) == []
+
+
+def test_a_minute_of_loud_noise_is_no_question_and_the_next_command_is_heard(
+    listener: Listener, spoken: Callable[[str], Samples]
+) -> None:
+    noise = np.clip(noise_of("white", 60 * RATE_HZ) * 8_000, -32_767, 32_767).astype(np.int16)
+    listener.ear.listen(Listen(utterance="asked"))
+    listener.hear(noise)
+    listener.quiet(2)
+    assert listener.end()[0].utterance == "asked"
+    assert listener.all(TranscriptFinal) == []
+    listener.hear(spoken(f"Okay Nabu, {COMMAND}"))
+    listener.quiet(2)
+    assert listener.end()[-1].outcome == "heard"
+    (final,) = listener.all(TranscriptFinal)
+    assert isinstance(final, TranscriptFinal)
+    assert begins_like(final.text, COMMAND)
+
+
+def test_who_talks_for_a_minute_is_answered_once_after_fifteen_seconds(
+    listener: Listener, spoken: Callable[[str], Samples]
+) -> None:
+    sentence = spoken("There is a light in the kitchen and another one in the hall and")
+    sentence = sentence[4_800:-4_800]
+    talk = np.tile(sentence, 60 * RATE_HZ // len(sentence) + 1)
+    listener.hear(np.concatenate([spoken("Okay Nabu.")[:-4_800], talk]))
+    listener.quiet(2)
+    assert [each.outcome for each in listener.end()] == ["heard"]
+    (final,) = listener.all(TranscriptFinal)
+    assert isinstance(final, TranscriptFinal)
+    assert 10 < final.speech_seconds < 16
+
+
+def test_a_microphone_of_another_rate_is_understood_as_well(
+    listener: Listener, spoken: Callable[[str], Samples]
+) -> None:
+    listener.hear(resample(spoken(f"Okay Nabu, {COMMAND}"), RATE_HZ, 44_100), 44_100)
+    listener.hear(np.zeros(88_200, np.int16), 44_100)
+    assert [each.outcome for each in listener.end()] == ["heard"]
+    (final,) = listener.all(TranscriptFinal)
+    assert isinstance(final, TranscriptFinal)
+    assert begins_like(final.text, COMMAND)
+
+
+class OneRate:
+    """PortAudio, with a device that can do one rate only."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+
+    def is_format_supported(self, rate_hz: int, **_device: int) -> bool:
+        if rate_hz != self._rate_hz:
+            raise ValueError("Invalid sample rate")
+        return True
+
+
+def test_a_device_is_opened_at_the_one_rate_that_it_knows() -> None:
+    device = Device(index=0, name="stick", inputs=1, outputs=1, default_rate_hz=48_000)
+    assert pick_rate(OneRate(44_100), device, "input", RATE_HZ) == 44_100
+    with pytest.raises(SpeechError, match="any common rate"):
+        pick_rate(OneRate(11_025), device, "output", RATE_HZ)
+
+
+@pytest.fixture
+def own_sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
+    """A sound server that may be broken."""
+    with sound_server() as server:
+        for key, value in server.environ.items():
+            monkeypatch.setenv(key, value)
+        yield server
+
+
+async def test_a_microphone_that_goes_in_mid_sentence_ends_the_sentence_and_comes_back(
+    own_sound: SoundServer, voice_models, spoken
+) -> None:
+    async with desk(voice_models, output="off") as one:
+        await one.wait(DeviceChanged, direction="input", condition="open")
+        one.client.send(Listen(utterance="cut", earcon=False))
+        speaker = own_sound.play(np.tile(spoken(COMMAND), 4))
+        await one.wait(SpeechBegan, utterance="cut")
+        await asyncio.to_thread(own_sound.stop)
+        ended = await one.wait(ListeningEnded, utterance="cut")
+        assert (ended.outcome, ended.code) == ("failed", "MICROPHONE_LOST")
+        assert (await one.wait(DeviceChanged, direction="input", condition="lost")).reason
+        await asyncio.to_thread(speaker.wait)
+        one.client.send(Listen(utterance="deaf"))
+        assert (await one.wait(ListeningEnded, utterance="deaf")).code == "MICROPHONE_LOST"
+        one.events.clear()
+        await asyncio.to_thread(own_sound.start)
+        await one.wait(DeviceChanged, 40, direction="input", condition="open")
+        await asyncio.to_thread(own_sound.speak, spoken(f"Okay Nabu, {COMMAND}"))
+        assert begins_like((await one.wait(TranscriptFinal)).text, COMMAND)
+
+
+async def test_it_does_not_obey_itself(own_sound: SoundServer, voice_models) -> None:
+    own_sound.load("module-loopback", "source=speaker.monitor", "sink=mic_feed", "latency_msec=20")
+    async with desk(voice_models) as one:
+        await one.wait(DeviceChanged, direction="input", condition="open")
+        with own_sound.recording("mic_feed") as microphone:
+            for order in (
+                SayBegin(saying="own"),
+                SayAppend(saying="own", text="Say okay nabu, turn on the light in the kitchen."),
+                SayEnd(saying="own"),
+            ):
+                one.client.send(order)
+            assert (await one.wait(SayingEnded, saying="own")).outcome == "drained"
+            await asyncio.sleep(0.5)
+        assert abs(microphone.samples.astype(int)).max() > 3_000, "it did hear itself"
+        assert one.all(WakeHeard) == []
+        assert one.all(TranscriptFinal) == []
+
+
+async def test_a_voice_that_is_missing_is_named_and_another_engine_speaks(
+    sound: SoundServer, voice_models
+) -> None:
+    async with desk(voice_models, input="off", voice="piper-xx-nobody-low") as one:
+        with sound.recording() as recording:
+            for order in (
+                SayBegin(saying="s"),
+                SayAppend(saying="s", text="The bread is in the oven."),
+                SayEnd(saying="s"),
+            ):
+                one.client.send(order)
+            assert (await one.wait(SayingEnded, saying="s")).outcome == "drained"
+        piper = next(each.engine for each in one.all(EngineChanged) if each.engine.name == "piper")
+        assert not piper.usable
+        assert "piper-xx-nobody-low" in piper.reason
+        assert (abs(recording.samples.astype(int)) > 300).sum() > RATE_HZ / 4
+
+
+async def test_without_any_voice_what_should_be_said_fails_at_once(sound: SoundServer, voice_models) -> None:
+    async with desk(voice_models, input="off", voice="piper-xx-nobody-low", synthesizers=("piper",)) as one:
+        for order in (SayBegin(saying="s"), SayAppend(saying="s", text="Hello."), SayEnd(saying="s")):
+            one.client.send(order)
+        ended = await one.wait(SayingEnded, saying="s")
+        assert ended.outcome == "failed"
+        assert "piper-xx-nobody-low" in ended.message
