@@ -51,6 +51,7 @@ class Asked(msgspec.Struct):
 
     text: str
     heard: str
+    """Empty when nothing was: no answer then."""
     engine_heard: str
     ours: float
     serial: float
@@ -75,13 +76,16 @@ def measure(setting: Setting) -> Iterator[Result]:
 def _ask(one: Room, text: str, sound: speech.Samples, piper: Any, whisper: Any) -> Asked:
     before = time.monotonic()
     _, ended = one.speak(sound)
-    _, final = one.wait_for_event("transcript.final", before)
+    one.wait_for_event("listening.ended", ended)  # a wake word alone may have ended one before
+    found = one.event("transcript.final", before)
+    if found is None:
+        return Asked(text, "", speech.write(whisper, sound), 0.0, 0.0, {})
     first = one.first_sound(ended)
     time.sleep(_BETWEEN_SECONDS / 2)
     serial, engine_heard = _one_after_the_other(one, sound, piper, whisper)
     time.sleep(_BETWEEN_SECONDS / 2)
     timings = one.voice()["timings"]
-    return Asked(text, final["text"], engine_heard, first - ended, serial, timings)
+    return Asked(text, found[1]["text"], engine_heard, first - ended, serial, timings)
 
 
 def _one_after_the_other(one: Room, sound: speech.Samples, piper: Any, whisper: Any) -> tuple[float, str]:
@@ -97,11 +101,12 @@ def _one_after_the_other(one: Room, sound: speech.Samples, piper: Any, whisper: 
 
 
 def _results(asked: Sequence[Asked], worker_bytes: int) -> Iterator[Result]:
-    ratios = [each.ours / each.serial for each in asked]
-    ours, serial = [each.ours for each in asked], [each.serial for each in asked]
+    answered = [each for each in asked if each.heard]
+    ratios = [each.ours / each.serial for each in answered]
+    ours, serial = [each.ours for each in answered], [each.serial for each in answered]
     note = (
-        f"{median(ours):.2f} s against {median(serial):.2f} s, n={len(asked)}; "
-        f"model at {TOKENS_PER_SECOND:g} tokens/s; {stage_table(asked)}"
+        f"{median(ours):.2f} s against {median(serial):.2f} s, n={len(answered)}; "
+        f"model at {TOKENS_PER_SECOND:g} tokens/s; {stage_table(answered)}"
     )
     yield FIRST_SOUND.measured(median(ratios), note)
     yield FIRST_SOUND_95.measured(percentile(ratios, 95), f"longest {max(ours):.2f} s")

@@ -1,0 +1,28 @@
+"""Whisper with a window that fits what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tests.hearing import Samples, begins_like, sounds_like
+
+COMMAND = "Turn on the light in the kitchen and close the window in the bedroom."
+
+
+def test_short_and_long_sounds_are_understood_to_their_end(
+    spoken: Callable[[str], Samples], written: Callable[[Samples], str]
+) -> None:
+    sound = spoken(COMMAND)
+    assert begins_like(written(sound), COMMAND)
+    longer = np.concatenate([sound, np.zeros(8 * 16_000, np.int16), sound])
+    assert sounds_like(written(longer)[-len(COMMAND) :], "close the window in the bedroom")
+    longest = np.concatenate([longer, np.zeros(16 * 16_000, np.int16), sound])
+    assert len(longest) > 30 * 16_000
+    assert sounds_like(written(longest)[-len(COMMAND) :], "close the window in the bedroom")
+
+
+def test_silence_and_nothing_are_no_words(written: Callable[[Samples], str]) -> None:
+    assert written(np.zeros(0, np.int16)) == ""
+    assert written(np.zeros(32_000, np.int16)) == ""
