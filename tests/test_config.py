@@ -214,3 +214,18 @@ def test_traces_need_an_address_without_a_password_in_it(tmp_path):
     assert refusal(secret_in_it, tmp_path).code == "CONFIG_SECRET_IN_FILE"
     fine = write(tmp_path, '[telemetry]\nenabled = true\nendpoint = "http://collector:4318"')
     assert load_config(fine, NOBODY).telemetry.enabled
+
+
+@pytest.mark.parametrize(
+    ("text", "leaves"),
+    [
+        ("", ()),
+        ("[llm]\nengine = 'openai'\nurl = 'http://box:1'\nremote_model = 'm'", ("model",)),
+        ("[voice]\nstt = ['openai']\nremote_url = 'http://box:1'", ()),
+        ("[voice]\nenabled = true\ntts = ['piper', 'openai']\nremote_url = 'http://box:1'", ("speech",)),
+        ("[cloud]\nenabled = true\nurl = 'mqtt://box'", ()),
+        ("[cloud]\nenabled = true\nurl = 'mqtt://box'\nconsent = 'asked'", ("cloud",)),
+    ],
+)
+def test_what_may_leave_is_told_and_nothing_may_by_default(tmp_path, text, leaves):
+    assert load_config(write(tmp_path, text), NOBODY).leaves == leaves

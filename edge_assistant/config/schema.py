@@ -407,3 +407,13 @@ class Config(Section, frozen=True):
         """Names of the sections that can be switched off and are on."""
         sections = ((name, getattr(self, name)) for name in self.__struct_fields__)
         return tuple(name for name, section in sections if getattr(section, "enabled", False))
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """What this configuration lets leave the device: `model`, `speech`, `cloud`; nothing by default."""
+        elsewhere = {
+            "model": self.llm.engine == "openai",
+            "speech": self.voice.enabled and "openai" in (*self.voice.stt, *self.voice.tts),
+            "cloud": self.cloud.enabled and self.cloud.consent != "never",
+        }
+        return tuple(what for what, may in elsewhere.items() if may)

@@ -12,9 +12,8 @@ from typing import Annotated, Any, get_args
 import msgspec
 
 from edge_assistant.assistant.request import Confirms
+from edge_assistant.assistant.text import MAX_TEXT_CHARACTERS
 from edge_assistant.errors import EdgeError, UsageError
-
-MAX_TEXT_CHARACTERS = 32_000
 
 MAX_FRAME_BYTES = 400_000
 """The longest text fits even when each character is escaped as a surrogate pair (12 bytes)."""

@@ -125,11 +125,6 @@ def pending(db: apsw.Connection, table: VectorTable, limit: int, after: int = 0)
     return [(int(chunk), str(text)) for chunk, text in db.execute(query, (after, limit))]
 
 
-def pending_count(db: apsw.Connection, table: VectorTable) -> int:
-    """Return how many chunks have no vector yet."""
-    return int(db.execute(f"SELECT count(*) FROM index_pending_{table.number}").get)  # noqa: S608
-
-
 def store_vectors(db: apsw.Connection, table: VectorTable, vectors: Iterable[tuple[int, bytes]]) -> int:
     """Store vectors of chunks that wait for one; chunks that are gone meanwhile are passed over."""
     n, stored = table.number, 0

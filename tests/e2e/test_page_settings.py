@@ -56,6 +56,23 @@ def test_what_the_environment_sets_is_shown_and_not_offered(
     assert dialog.get_by_label("Persona").is_enabled()
 
 
+def test_the_page_promises_that_everything_stays_on_the_device(chat: ChatPage) -> None:
+    chat.page.get_by_text("Private: everything stays on this device").wait_for()
+
+
+def test_the_page_says_so_when_messages_leave_the_device(
+    make_daemon: Callable[..., Daemon], make_page: Callable[..., ChatPage]
+) -> None:
+    daemon = make_daemon(
+        EDGE_ASSISTANT__LLM__ENGINE="openai",
+        EDGE_ASSISTANT__LLM__URL="http://127.0.0.1:9",
+        EDGE_ASSISTANT__LLM__REMOTE_MODEL="elsewhere",
+    )
+    page = make_page().open(daemon.link()).page
+    page.get_by_text("answered by a server that the configuration names").wait_for()
+    assert page.get_by_text("everything stays").count() == 0
+
+
 def test_models_say_whether_they_fit_and_a_failed_fetch_says_why(chat: ChatPage) -> None:
     dialog = settings(chat, "model")
     assert "GB of memory" in dialog.inner_text()

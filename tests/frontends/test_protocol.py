@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_assistant.assistant.text import MAX_TEXT_CHARACTERS
 from edge_assistant.errors import BusyError
 from edge_assistant.frontends.protocol import (
     MAX_FRAME_BYTES,
-    MAX_TEXT_CHARACTERS,
     ClientMessage,
     Confirm,
     ProtocolError,

@@ -8,13 +8,12 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from edge_assistant.assistant.text import MAX_TEXT_CHARACTERS
 from edge_assistant.errors import UsageError
 from edge_assistant.mqtt.connection import Incoming
 
 EXPIRY_SECONDS = 10.0
 """A command that says when it was sent is not carried out later than this."""
-
-_MAX_TEXT = 32_000
 
 T = TypeVar("T", bound="Command")
 
@@ -28,7 +27,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """Names the command, so that it is carried out once; else the v5 correlation data does."""
     sent_at: float | None = None
     """UNIX seconds; None when the sender doesn't say."""
-    text: Annotated[str, msgspec.Meta(max_length=_MAX_TEXT)] = ""
+    text: Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)] = ""
     """The words or the value."""
 
 

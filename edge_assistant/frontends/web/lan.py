@@ -68,11 +68,6 @@ class Lan:
         """Where the house reaches the page now; empty when it doesn't."""
         return self._url(reachable(self._settings.tls_host.strip("[]"), self.names)) if self._listener else ""
 
-    @property
-    def name_url(self) -> str:
-        """The same under the name that is announced, for those who find names in the house."""
-        return self._url(f"{self.names.hosts[0]}.local") if self._listener else ""
-
     async def start(self, entrance: Entrance) -> None:
         """Listen; a failure is kept in `problem`."""
         try:

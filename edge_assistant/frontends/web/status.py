@@ -47,6 +47,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Language of answers, as in `assistant.language`."""
     features: tuple[str, ...]
     """Sections of the configuration that are on, such as `voice`."""
+    leaves: tuple[str, ...]
+    """What may leave the device, as `Config.leaves`; the page promises privacy only when it is empty."""
     set_up: bool
     """Whether the wizard need not be shown."""
     notices: tuple[Notice, ...]
@@ -108,6 +110,7 @@ class StatusPages:
                 vitals=await self._read_vitals(),
                 language=settings.language,
                 features=self._preferences.config.features,
+                leaves=self._preferences.config.leaves,
                 set_up=self._preferences.set_up,
                 notices=self._notices.shown,
             )

@@ -60,6 +60,7 @@ async def test_status_says_how_the_assistant_is(site):
     assert status["model"]["phase"] == "ready"
     assert "web" in status["features"]
     assert "voice" not in status["features"]
+    assert status["leaves"] == []
     assert status["sockets"] == 1
     assert status["rss_bytes"] > 1_000_000
     assert status["uptime_seconds"] >= 0

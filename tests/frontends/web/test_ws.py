@@ -6,8 +6,8 @@ import json
 import aiohttp
 import pytest
 
+from edge_assistant.assistant.text import MAX_TEXT_CHARACTERS
 from edge_assistant.errors import BusyError, EdgeError
-from edge_assistant.frontends.protocol import MAX_TEXT_CHARACTERS
 from edge_assistant.frontends.web.ws import MAX_RECEIVED_BYTES, Limits
 from tests.frontends.web.conftest import read_until, until
 from tests.frontends.web.raw import CLOSE, PING, PONG, TEXT, frame, raw_socket

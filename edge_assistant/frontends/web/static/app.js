@@ -155,6 +155,7 @@ class App {
     this.features = status.features;
     if (status.voice) this.offerTalk();
     this.listPanels();
+    byId("promise").textContent = status.leaves.map((what) => t("leaves")[what]).join(" ") || t("promise");
     byId("brand").textContent = this.name;
     this.composer.field.placeholder = t("messageTo", this.name);
     byId("empty-title").textContent = t("emptyTitle", this.name);

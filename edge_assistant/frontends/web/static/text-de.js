@@ -40,6 +40,11 @@ export const GERMAN = {
   editing: "Sie bearbeiten eine frühere Nachricht. Beim Senden ersetzt sie diese und alles danach.",
   statusMore: "Wie es dem Gerät geht",
   promise: "Privat: Alles bleibt auf diesem Gerät.",
+  leaves: {
+    model: "Ihre Nachrichten beantwortet ein Server, den die Konfiguration nennt.",
+    speech: "Gesprochenes geht an einen Server, den die Konfiguration nennt.",
+    cloud: "Manche Fragen darf die Cloud beantworten.",
+  },
   message: "Nachricht",
   messageTo: (name) => `Nachricht an ${name}`,
   hint: "Eingabe sendet, Umschalt+Eingabe beginnt eine neue Zeile, Esc hält die Antwort an",

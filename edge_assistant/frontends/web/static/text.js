@@ -42,6 +42,11 @@ const ENGLISH = {
   editing: "You are editing an earlier message. Sending it replaces it and everything after it.",
   statusMore: "How the device is doing",
   promise: "Private: everything stays on this device.",
+  leaves: {
+    model: "Your messages are answered by a server that the configuration names.",
+    speech: "What is said goes to a server that the configuration names.",
+    cloud: "Some questions may be answered by the cloud.",
+  },
   message: "Message",
   messageTo: (name) => `Message ${name}`,
   hint: "Enter sends, Shift+Enter starts a new line, Esc stops an answer",
