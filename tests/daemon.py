@@ -142,7 +142,7 @@ class Daemon:
             yield Client(channel)
 
     @staticmethod
-    def wait_until(holds: Any, seconds: float = 15.0) -> None:
+    def wait_until(holds: Any, seconds: float = START_SECONDS) -> None:
         """Wait until something holds, and fail when it never does."""
         deadline = time.monotonic() + seconds
         while not holds():

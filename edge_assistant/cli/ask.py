@@ -6,7 +6,7 @@ import argparse
 import sys
 import uuid
 
-from edge_assistant.cli.connection import Connection, connected
+from edge_assistant.cli.connection import Connection, Message, connected
 from edge_assistant.cli.terminal import events_of, print_answer
 
 
@@ -30,17 +30,21 @@ def run(args: argparse.Namespace) -> int:
         try:
             if args.json:
                 return _print_events(connection, turn_id)
-            print_answer(connection, turn_id)
+            answer = print_answer(connection, turn_id)
         except (KeyboardInterrupt, BrokenPipeError):
             connection.send(type="stop", id=turn_id, user=args.user)
             raise
-    return 0
+    return _exit_code(answer)
 
 
 def _print_events(connection: Connection, turn_id: str) -> int:
-    failed = False
-    for line, event in events_of(connection, turn_id):
+    last: Message = {}
+    for line, last in events_of(connection, turn_id):  # noqa: B007 - the last one tells how it ended
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
-        failed = event["type"] == "turn.failed"
-    return 1 if failed else 0
+    return _exit_code(last)
+
+
+def _exit_code(last: Message) -> int:
+    """Return 0 for an answer that came to its end: a script must not take half of one for the whole."""
+    return 1 if last["type"] == "turn.failed" or last["status"] == "interrupted" else 0

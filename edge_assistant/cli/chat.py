@@ -92,7 +92,6 @@ class Chat:
         except KeyboardInterrupt:
             self._connection.send(type="stop", id=turn_id, user=self._user)
             print_answer(self._connection, turn_id)
-            print("(stopped)")
 
     def _list_sessions(self) -> None:
         items = self._connection.order(type="sessions", user=self._user)["items"][:_LISTED]

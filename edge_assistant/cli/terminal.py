@@ -66,6 +66,8 @@ def print_answer(connection: Connection, turn_id: str) -> Message:
             print(flush=True)
     if event["type"] == "turn.failed":
         raise EdgeError(event["code"], event["message"], retry_after=event.get("retry_after"))
+    if event["status"] == "interrupted":
+        print("(stopped)", file=sys.stderr)
     if event.get("notice"):
         print(event["notice"], file=sys.stderr)
     if line := came_from(event.get("route")):

@@ -77,6 +77,16 @@ def test_a_signal_in_mid_answer_stores_the_part_and_marks_it(daemon: Daemon, num
     assert len(again["text"]) > 10
 
 
+def test_a_terminal_says_that_an_answer_was_cut_off(daemon: Daemon) -> None:
+    with daemon.begin("ask", STORY) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.read(1)
+        daemon.stop()
+        _, errors = asking.communicate()
+    assert errors.splitlines()[-1] == "(stopped)"
+    assert asking.returncode == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_dies_or_freezes_in_mid_answer_costs_no_word(
     daemon: Daemon, number: signal.Signals
