@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from edge_assistant.config import Config, LlmSettings, Paths, WebSettings
+from edge_assistant.config.schema import VoiceSettings
 from edge_assistant.ops import doctor
-from edge_assistant.ops.doctor import Finding, Patient, examine
+from edge_assistant.ops.doctor import Finding, Patient, VoiceHealth, examine
 from edge_assistant.ops.hardware import Hardware
 from edge_assistant.store.keys import KeyRing
 
@@ -113,3 +114,19 @@ def test_keys_that_others_may_read_or_that_do_not_fit_fail(state: Paths) -> None
 def test_a_state_folder_open_to_others_is_a_warning(state: Paths) -> None:
     state.state.mkdir(mode=0o755)
     needs_fix(doctor.check_state(patient(state)), "warning")
+
+
+def test_a_voice_tells_its_phase_what_is_broken_and_how_often_the_wake_word_was_nearly_heard(
+    state: Paths,
+) -> None:
+    def checked(phase: str, *problems: str) -> Finding:
+        health = VoiceHealth(phase=phase, problems=problems, near_misses=3, muted=False)
+        own = patient(state, Config(voice=VoiceSettings(enabled=True)))
+        return doctor.check_voice(msgspec.structs.replace(own, voice=health))
+
+    well = checked("idle")
+    assert (well.outcome, well.detail) == ("ok", "idle; the wake word was nearly heard 3 times")
+    needs_fix(checked("idle", "no model `x`"), "warning")
+    broken = checked("error", "there is no microphone")
+    needs_fix(broken)
+    assert "there is no microphone" in broken.detail

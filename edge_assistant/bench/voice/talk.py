@@ -22,7 +22,7 @@ TOKENS_PER_SECOND = 40.0
 """What a Pi 5 writes with the starter model; the serial device gets the same."""
 
 SERIAL_WAIT_SECONDS = 0.7
-_BETWEEN_SECONDS = 1.2
+_BETWEEN_SECONDS = 0.8
 """From the first sound to the next question: synthesis of what follows has settled."""
 
 FIRST_SOUND = Goal(
