@@ -28,6 +28,7 @@ from edge_assistant.config import Config, Paths, secret
 from edge_assistant.documents.erasing import document_hook
 from edge_assistant.errors import ModelError
 from edge_assistant.frontends.control import ControlSocket
+from edge_assistant.home.erasing import home_hook
 from edge_assistant.llm.switched import OwnedModel, SwitchedModel
 from edge_assistant.llm.wire import LlamaSettings
 from edge_assistant.memory.conversations import Conversations
@@ -65,8 +66,10 @@ if TYPE_CHECKING:
     from edge_assistant.documents.library import Library
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.frontends.web.desk import Tools
+    from edge_assistant.home.house import House
     from edge_assistant.memory.embedding import Embedder
     from edge_assistant.tools.abilities import Abilities
+    from edge_assistant.tools.protocol import Tool
     from edge_assistant.wiring.broker import HomeBroker
     from edge_assistant.wiring.cloud import Cloud
 
@@ -150,19 +153,25 @@ async def serve(
         model = await _start_model(stack, config, paths, shutdown)
         audit = AuditLog(database)
         broker = _home_broker(config, database) if daemon and config.mqtt.enabled else None
-        abilities = await _start_abilities(stack, config, database, audit, broker)
+        house = await _start_house(stack, config, database, broker)
+        abilities = await _start_abilities(stack, config, database, audit, broker, house=house)
         embedder = _embedder(stack, paths)
         index = await _start_index(stack, database, embedder, relief.background)
         facts = Facts(database, index)
         learner = _learner(stack, config, facts)
         library = await start_library(stack, config, database, index, relief.background)
         cloud = await _cloud(stack, config, database, conversations, audit) if daemon else None
+        preferences: Preferences
         extensions = (
             _acting(abilities),
+            await _commanding(
+                stack, config, house, abilities, embedder=embedder,
+                language=lambda: preferences.config.assistant.language,
+            ),
             _remembering(config, facts, learner),
             looking_up(config, paths, library, model),
             cloud.extensions if cloud else Extensions(),
-        )
+        )  # fmt: skip
         assistant = _assistant(
             stack, config, conversations, model, extensions=merged(extensions), relief=relief, cloud=cloud
         )
@@ -172,7 +181,7 @@ async def serve(
         _offer_tools(preferences, assistant, abilities, index)
         people = People(database)
         forgetting = Forgetting(
-            database, ring, audit, erase_hooks(assistant, learner, abilities, people, library),
+            database, ring, audit, erase_hooks(assistant, learner, abilities, people, library, house=house),
             backups_folder(config, paths),
         )  # fmt: skip
         services = Services(
@@ -215,13 +224,10 @@ async def serve(
                 voice=voice,
                 abilities=abilities,
             )
-        if broker is not None:
-            from edge_assistant.wiring.broker import serve_broker
-
-            await serve_broker(
-                stack, broker, assistant, database, preferences=preferences, voice=voice,
-                timers=abilities.timers if abilities else None, models=paths.models, restart=shutdown.restart,
-            )  # fmt: skip
+        await _serve_broker(
+            stack, broker, assistant, database, preferences=preferences, voice=voice, abilities=abilities,
+            models=paths.models, restart=shutdown.restart,
+        )  # fmt: skip
         # Turns end before the sockets close, so that those who watch see how.
         stack.push_async_callback(assistant.close)
         _settle()
@@ -233,6 +239,29 @@ async def serve(
         logger.info("stopping")
         notifier.stopping()
     logger.info("stopped")
+
+
+async def _serve_broker(
+    stack: AsyncExitStack,
+    broker: HomeBroker | None,
+    assistant: Assistant,
+    database: Database,
+    *,
+    preferences: Preferences,
+    voice: Voice | None,
+    abilities: Abilities | None,
+    models: Path,
+    restart: Callable[[], None],
+) -> None:
+    """Answer over the home's broker, when there is one."""
+    if broker is None:
+        return
+    from edge_assistant.wiring.broker import serve_broker
+
+    await serve_broker(
+        stack, broker, assistant, database, preferences=preferences, voice=voice,
+        timers=abilities.timers if abilities else None, models=models, restart=restart,
+    )  # fmt: skip
 
 
 async def _start_nights(
@@ -308,11 +337,50 @@ def _home_broker(config: Config, database: Database) -> HomeBroker:
 
 
 async def _start_abilities(
-    stack: AsyncExitStack, config: Config, database: Database, audit: AuditLog, broker: HomeBroker | None
+    stack: AsyncExitStack,
+    config: Config,
+    database: Database,
+    audit: AuditLog,
+    broker: HomeBroker | None,
+    *,
+    house: House | None,
 ) -> Abilities | None:
     from edge_assistant.wiring.abilities import start_abilities
 
-    return await start_abilities(stack, config, database, audit, broker)
+    more: list[Tool] = []
+    if house is not None and broker is not None:
+        from edge_assistant.wiring.home import home_tools
+
+        more = home_tools(house, broker, config)
+    return await start_abilities(stack, config, database, audit, broker, more=more)
+
+
+async def _start_house(
+    stack: AsyncExitStack, config: Config, database: Database, broker: HomeBroker | None
+) -> House | None:
+    if broker is None or not config.home.enabled:
+        return None
+    from edge_assistant.wiring.home import start_house
+
+    return await start_house(stack, config, database, broker)
+
+
+async def _commanding(
+    stack: AsyncExitStack,
+    config: Config,
+    house: House | None,
+    abilities: Abilities | None,
+    *,
+    language: Callable[[], str],
+    embedder: Embedder | None,
+) -> Extensions:
+    """Let the house obey at once."""
+    if house is None or abilities is None:
+        return Extensions()
+    from edge_assistant.wiring.home import start_intents
+
+    rung = await start_intents(stack, config, house, abilities.actions, language=language, embedder=embedder)
+    return Extensions(intents=(rung,))
 
 
 async def _cloud(
@@ -347,6 +415,8 @@ def erase_hooks(
     abilities: Abilities | None,
     people: People,
     library: Library | None,
+    *,
+    house: House | None,
 ) -> list[EraseHook]:
     """Return how each room forgets. Whoever keeps something about people stands here."""
     return [
@@ -356,6 +426,7 @@ def erase_hooks(
         list_hook(),
         outbox_hook(),
         document_hook(library),
+        home_hook(house),
         people_hook(people.devices),
         index_hook(),
     ]

@@ -61,7 +61,7 @@ class House:
         self.people, self.timers = People(self.database), Timers(self.database)
         self.audit = AuditLog(self.database)
         abilities = Abilities(self.timers, Lists(self.database), Actions((), self.audit))
-        self.hooks = app.erase_hooks(self.assistant, None, abilities, self.people, None)
+        self.hooks = app.erase_hooks(self.assistant, None, abilities, self.people, None, house=None)
         self.forgetting = Forgetting(self.database, self.ring, self.audit, self.hooks)
         query = "INSERT INTO users(id, name, role, created_at) VALUES('ann', 'Ann', 'member', 0)"
         await self.database.write(lambda db: db.execute(query))

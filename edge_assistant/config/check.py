@@ -38,6 +38,8 @@ def check_meaning(config: Config) -> None:
                 "CONFIG_NOT_AVAILABLE", f"this version has no {section} yet: set {section}.enabled = false"
             )
     _check_persona(config)
+    if config.home.enabled and not (config.mqtt.enabled and config.tools.enabled):
+        raise _bad("home.enabled", "needs mqtt.enabled and tools.enabled")
     llm = config.llm
     if math.isnan(llm.temperature):
         raise _bad("llm.temperature", "expected a number from 0 to 2")

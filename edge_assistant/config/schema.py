@@ -305,11 +305,64 @@ class CareSettings(Section, frozen=True):
     """Temperature that counts as hot; 0 takes the device's own limit, else 80."""
 
 
+class HomeDevice(Section, frozen=True):
+    """`home.devices.NAME`: what its owner says of a device."""
+
+    name: Annotated[str, msgspec.Meta(pattern=_LINE_OR_NOTHING)] = ""
+    """What it is called; empty keeps what it says itself."""
+    area: Annotated[str, msgspec.Meta(pattern=_LINE_OR_NOTHING)] = ""
+    """The room it is in."""
+    aliases: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=_LINE)], ...], msgspec.Meta(max_length=10)
+    ] = ()
+    """What else it is called."""
+    risk: ActionRisk = "free"
+    """What must at least happen before it is told anything."""
+
+
+class OwnAction(Section, frozen=True):
+    """What one of the owner's own sentences does."""
+
+    entity: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    """Id of an entity, such as `light.floor_lamp`."""
+    service: Annotated[str, msgspec.Meta(pattern=_PERSONA)] = "turn_on"
+    """Such as `turn_on`, `turn_off`, `set_temperature`."""
+    data: dict[Annotated[str, msgspec.Meta(pattern=_PERSONA)], int | float | str | bool] = {}
+    """Such as `{brightness = 30}`."""
+
+
+class OwnSentence(Section, frozen=True):
+    """`[[home.sentences]]`: what the owner says, and what it does."""
+
+    say: Annotated[
+        tuple[Annotated[str, msgspec.Meta(min_length=2, max_length=200)], ...],
+        msgspec.Meta(min_length=1, max_length=20),
+    ]
+    """Sentences; `[optional]` and `(one|other)` as in hassil."""
+    actions: Annotated[tuple[OwnAction, ...], msgspec.Meta(max_length=20)] = ()
+    """What is done, in order."""
+    answer: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """What is said then; empty says what was done."""
+
+
 class Home(Section, frozen=True):
     """`[home]`: devices and rooms."""
 
     enabled: bool = False
-    """Not in this version."""
+    """Whether devices are learnt from the broker of `[mqtt]` and can be controlled; needs `mqtt.enabled`."""
+    discovery_prefix: Annotated[str, msgspec.Meta(pattern=_PREFIX, min_length=1)] = "homeassistant"
+    """Where devices announce themselves."""
+    room: Annotated[str, msgspec.Meta(pattern=_LINE_OR_NOTHING)] = ""
+    """Room in which this device stands: `turn on the light` means the light there."""
+    paraphrase: bool = True
+    """Whether a sentence that fits no template is compared by meaning; needs the embedder."""
+    devices: Annotated[
+        dict[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], HomeDevice],
+        msgspec.Meta(max_length=500),
+    ] = {}
+    """What the owner says of devices, by id or by name."""
+    sentences: Annotated[tuple[OwnSentence, ...], msgspec.Meta(max_length=200)] = ()
+    """The owner's own sentences."""
 
 
 class CloudSettings(Section, frozen=True):
@@ -377,7 +430,7 @@ class Retention(Section, frozen=True):
     """Days after which a memory is erased that nobody said again; 0 keeps them."""
 
 
-UNAVAILABLE = ("home", "guard", "fleet")
+UNAVAILABLE = ("guard", "fleet")
 """Sections that this version knows by name only."""
 
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -41,6 +41,8 @@ RECONNECT = RestartPolicy(first_seconds=0.25, longest_seconds=4.0, healthy_secon
 _KEEPALIVE_SECONDS = 30
 CONNECT_SECONDS = 10.0
 """How long a try to connect, or a message to be taken, may last."""
+
+_SUBSCRIBED_AT_ONCE = 100
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +98,8 @@ class Connection:
         self._client_id = client_id
         self._will = will
         self._handlers: list[tuple[str, Handler]] = []
+        self._topics: dict[str, Handler] = {}
+        """Handlers of single topics: thousands of them cost no more than one."""
         self._hooks: list[Hook] = []
         self._client: Client | None = None
         """Set while connected and subscribed."""
@@ -122,6 +126,21 @@ class Connection:
         A handler that fails is logged; it shall return soon, as all messages wait for it.
         """
         self._handlers.append((topic_filter, handler))
+
+    async def listen(self, topics: Sequence[str], handler: Handler) -> None:
+        """Hand every message on one of `topics`, which hold no wildcards, to `handler`; at any time.
+
+        Raises `OfflineError`; they are subscribed to all the same when the connection is back.
+        """
+        self._topics |= dict.fromkeys(topics, handler)
+        if topics:
+            if self._client is None:
+                raise OfflineError
+            await self._subscribe(self._client, topics)
+
+    def listens(self, topic: str) -> bool:
+        """Return whether somebody listens to this very topic."""
+        return topic in self._topics
 
     def when_online(self, hook: Hook) -> None:
         """Call `hook` each time the connection is up and subscribed; call before `run`."""
@@ -163,13 +182,21 @@ class Connection:
             socket_options=_AT_ONCE,
         )  # fmt: skip
         async with client:
-            if self._handlers:
-                await client.subscribe([(each, _options(each)) for each in self._filters()])
+            await self._subscribe(client, [*self._filters(), *self._topics])
             self._client = client
             try:
                 await self._serve(client)
             finally:
                 self._client = None
+
+    async def _subscribe(self, client: Client, topics: Sequence[str]) -> None:
+        for first in range(0, len(topics), _SUBSCRIBED_AT_ONCE):
+            part = topics[first : first + _SUBSCRIBED_AT_ONCE]
+            try:
+                await client.subscribe([(topic, _options(topic)) for topic in part])
+            except (MqttError, ValueError, OSError) as error:
+                logger.debug("subscribe failed: %s", type(error).__name__)
+                raise OfflineError from None
 
     async def _serve(self, client: Client) -> None:
         self.connects += 1
@@ -206,12 +233,11 @@ class Connection:
             correlation=getattr(properties, "CorrelationData", b""),
             expiry_seconds=getattr(properties, "MessageExpiryInterval", 0),
         )
+        if (single := self._topics.get(incoming.topic)) is not None:
+            await _handle(single, incoming)
         for topic_filter, handler in self._handlers:
             if message.topic.matches(topic_filter):
-                try:
-                    await handler(incoming)
-                except Exception:  # what one message does must not end the connection
-                    logger.exception("a message was not handled")
+                await _handle(handler, incoming)
 
     def _filters(self) -> list[str]:
         return list(dict.fromkeys(topic_filter for topic_filter, _ in self._handlers))
@@ -227,6 +253,13 @@ _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 
 _PAHO_LOGGER = logging.getLogger("edge_assistant.mqtt.paho")
 _PAHO_LOGGER.setLevel(logging.ERROR)  # below, paho logs topics, and how much waits to be sent
+
+
+async def _handle(handler: Handler, message: Incoming) -> None:
+    try:
+        await handler(message)
+    except Exception:  # what one message does must not end the connection
+        logger.exception("a message was not handled")
 
 
 def _options(topic_filter: str) -> SubscribeOptions:

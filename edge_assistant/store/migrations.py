@@ -433,6 +433,21 @@ def create_audit_segments(connection: apsw.Connection) -> None:
     )
 
 
+def create_home(connection: apsw.Connection) -> None:
+    """15: the house: what devices announced, ids that last, and names that people gave."""
+    connection.execute(
+        """
+        CREATE TABLE home_announced(topic TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT;
+        CREATE TABLE home_ids(key TEXT PRIMARY KEY, entity TEXT NOT NULL) STRICT;
+        CREATE TABLE home_aliases(
+            alias TEXT PRIMARY KEY,
+            entity TEXT NOT NULL,
+            principal TEXT NOT NULL
+        ) STRICT;
+        """
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     create_conversations,
     create_sign_ins,
@@ -448,6 +463,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     create_documents,
     create_cloud,
     create_audit_segments,
+    create_home,
 )
 
 

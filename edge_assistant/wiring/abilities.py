@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -23,19 +24,28 @@ if TYPE_CHECKING:
     from edge_assistant.wiring.broker import HomeBroker
 
 
-HIDDEN = frozenset({"restore_timers"})
+HIDDEN = frozenset({"restore_timers", "restore_home"})
 """Tools that only taking back uses."""
 
 
 async def start_abilities(
-    stack: AsyncExitStack, config: Config, database: Database, ledger: Ledger, home: HomeBroker | None
+    stack: AsyncExitStack,
+    config: Config,
+    database: Database,
+    ledger: Ledger,
+    home: HomeBroker | None,
+    *,
+    more: Sequence[Tool] = (),
 ) -> Abilities | None:
-    """Start what rings, and return it with all that can be done; None when `tools.enabled` is off."""
+    """Start what rings, and return it with all that can be done; None when `tools.enabled` is off.
+
+    `more` are tools of other rooms.
+    """
     if not config.tools.enabled:
         return None
     timers, lists = Timers(database), Lists(database)
     await timers.load()
-    tools = [*everyday_tools(timers, lists), *_pins(stack, config), *_over_broker(config, home)]
+    tools = [*everyday_tools(timers, lists), *_pins(stack, config), *_over_broker(config, home), *more]
     ringing = asyncio.create_task(timers.run(), name="timers")
 
     async def stop_ringing() -> None:

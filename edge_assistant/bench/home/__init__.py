@@ -1,5 +1,5 @@
-"""`bench home`: whether what is asked of the house is done, once and in time."""
+"""`bench home`: whether what is asked of the house is done, once, in time, and only what was asked."""
 
-from edge_assistant.bench.home import broker, timers
+from edge_assistant.bench.home import broker, commands, timers
 
-MEASUREMENTS = (*broker.MEASUREMENTS, *timers.MEASUREMENTS)
+MEASUREMENTS = (*commands.MEASUREMENTS, *broker.MEASUREMENTS, *timers.MEASUREMENTS)

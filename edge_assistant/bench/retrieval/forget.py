@@ -103,7 +103,8 @@ class House:
         self._facts = Facts(self.database, self._index)
         self._timers, self._lists = Timers(self.database), Lists(self.database)
         self._library = Library(self.database, self._index, max_bytes=1 << 20)
-        hooks = app.erase_hooks(self._assistant, None, None, People(self.database), self._library)
+        people = People(self.database)
+        hooks = app.erase_hooks(self._assistant, None, None, people, self._library, house=None)
         self._forgetting = Forgetting(self.database, self._ring, AuditLog(self.database), hooks)
 
     async def stop(self) -> None:

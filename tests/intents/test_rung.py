@@ -1,0 +1,204 @@
+"""The first rung with its real process: what is said is done, asked about, or left to the next rung."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+import pytest_asyncio
+
+from edge_assistant.assistant.commanding import IntentRung
+from edge_assistant.assistant.events import ConfirmationAsked
+from edge_assistant.assistant.ladder import Question
+from edge_assistant.assistant.request import OWNER, Request
+from edge_assistant.assistant.turn import Turn
+from edge_assistant.bench.home.house import PREFIX, THINGS, announcement
+from edge_assistant.config.schema import Home, OwnAction, OwnSentence
+from edge_assistant.home.control import Control
+from edge_assistant.home.discovery import parse
+from edge_assistant.home.entity import State
+from edge_assistant.home.registry import Registry
+from edge_assistant.home.template import Templates
+from edge_assistant.intents.client import IntentWorker
+from edge_assistant.tools.actions import Actions
+from edge_assistant.tools.home_tools import ControlTool, LookTool, NameTool, RestoreTool
+
+
+class Broker:
+    def __init__(self):
+        self.sent = []
+
+    async def publish(self, message):
+        self.sent.append((message.topic.removeprefix("house/"), message.payload))
+
+
+class Names:
+    def __init__(self, registry):
+        self._registry = registry
+
+    async def call(self, entity, alias, principal):
+        self._registry.name(entity.id, (alias,))
+
+    async def forget_name(self, entity, alias):
+        self._registry.name(entity.id, ())
+
+
+class Ledger:
+    async def record(self, event, principal, details):
+        pass
+
+
+SENTENCES = (
+    OwnSentence(
+        say=("party time", "let's [really ]dance"),
+        actions=(
+            OwnAction(entity="light.floor_lamp", data={"color": "pink"}),
+            OwnAction(entity="switch.fountain"),
+        ),
+        answer="Have fun!",
+    ),
+    OwnSentence(say=("let the guests in",), actions=(OwnAction(entity="lock.front", service="unlock"),)),
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worker():
+    found = IntentWorker()
+    await found.start()
+    async with asyncio.timeout(20):
+        await found.ready.wait()
+    yield found
+    await found.stop()
+
+
+class Flat:
+    """A rung in a house without a broker."""
+
+    def __init__(self, worker, language="en", room=""):
+        self.registry = Registry()
+        for thing in THINGS:
+            topic, payload = announcement(thing, language)
+            self.registry.replace(topic, parse(PREFIX, topic, payload))
+        self.broker = Broker()
+        kit = (self.registry, Control(self.registry, self.broker, Templates()), {})
+        tools = [ControlTool(*kit), RestoreTool(*kit), LookTool(*kit), NameTool(*kit, Names(self.registry))]
+        self.actions = Actions(tools, Ledger())
+        settings = Home(room=room, sentences=SENTENCES)
+        self.rung = IntentRung(worker, self.registry, self.actions, settings, language=lambda: language)
+        self.asked = []
+
+    async def say(self, text, session="s"):
+        request = Request(id=secrets.token_hex(8), text=text, session=session, principal=OWNER, source="web")
+        turn = Turn(request.id, session, OWNER)
+        answer = await self.rung.attempt(Question(request=request, turn=turn))
+        self.asked = [event for event in turn._events if isinstance(event, ConfirmationAsked)]
+        return answer.text if answer else None
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_lamp_is_switched_and_switched_off_again(worker):
+    flat = Flat(worker)
+    assert await flat.say("turn on the coffee machine") == "Turned on coffee machine."
+    assert await flat.say("turn it off again") == "Turned off coffee machine."
+    assert flat.broker.sent == [("switch.coffee/set", "ON"), ("switch.coffee/set", "OFF")]
+
+
+async def test_it_means_nothing_in_another_conversation(worker):
+    flat = Flat(worker)
+    await flat.say("turn on the coffee machine", "one")
+    assert await flat.say("turn it off again", "other") is None
+
+
+async def test_german_is_answered_in_german_also_where_english_is_spoken(worker):
+    flat = Flat(worker, "de")
+    assert await flat.say("Schalte die Kaffeemaschine ein") == "Kaffeemaschine eingeschaltet."
+    english = Flat(worker)
+    assert await english.say("schalte fountain ein") == "fountain eingeschaltet."
+
+
+async def test_the_light_is_that_of_the_room(worker):
+    flat = Flat(worker, room="Office")
+    await flat.say("turn on the lights")
+    assert [topic for topic, _ in flat.broker.sent] == ["light.desk/set"]
+
+
+async def test_several_commands_are_done_in_order(worker):
+    flat = Flat(worker)
+    await flat.say("turn on the coffee machine and close the living room blinds")
+    assert flat.broker.sent == [("switch.coffee/set", "ON"), ("cover.living_blinds/set", "CLOSE")]
+
+
+@pytest.mark.parametrize(
+    "text", ["unlock the front door", "open the front door", "open the garage door", "let the guests in"]
+)
+async def test_what_lets_people_in_is_asked_about_first(worker, text):
+    flat = Flat(worker)
+    await flat.say(text)
+    assert flat.broker.sent == []
+    [asked] = flat.asked
+    await flat.actions.answer(asked.action, OWNER, approve=True)
+    assert len(flat.broker.sent) == 1
+
+
+async def test_locking_is_free_and_never_unlocks(worker):
+    flat = Flat(worker)
+    await flat.say("lock the front door")
+    assert flat.broker.sent == [("lock.front/set", "LOCK")]
+
+
+async def test_questions_are_answered_from_the_states(worker):
+    flat = Flat(worker)
+    flat.registry.set_state("lock.front", State(value="locked"))
+    flat.registry.set_state("sensor.living_temperature", State(value="21.5"))
+    assert await flat.say("is the front door locked?") == "Yes. front door is locked."
+    assert await flat.say("how warm is it in the living room") == "Living Room: 21.5 °C."
+    assert (await flat.say("what time is it")).startswith("It is ")
+    assert flat.broker.sent == []
+
+
+async def test_a_thing_can_be_given_a_name(worker):
+    flat = Flat(worker)
+    await flat.say("turn on the floor lamp")
+    assert await flat.say("call it big light") == "floor lamp is now called big light too."
+    assert await flat.say("turn off big light") == "Turned off floor lamp."
+    assert "else is called" in await flat.say("call the floor lamp chandelier")
+
+
+async def test_the_owners_own_sentences_come_first(worker):
+    flat = Flat(worker)
+    assert (await flat.say("let's dance")).endswith("Have fun!")
+    assert [topic for topic, _ in flat.broker.sent] == ["light.floor_lamp/set", "switch.fountain/set"]
+
+
+async def test_what_was_done_can_be_taken_back(worker):
+    flat = Flat(worker)
+    flat.registry.set_state("switch.printer", State(value="off"))
+    await flat.say("turn on the printer")
+    await flat.say("undo that")
+    assert flat.broker.sent == [("switch.printer/set", "ON"), ("switch.printer/set", "OFF")]
+
+
+async def test_of_two_of_one_name_it_asks_which_unless_the_room_tells(worker):
+    flat, there = Flat(worker), Flat(worker, room="Hall")
+    for room in ("Hall", "Office"):
+        payload = b'{"name": "Lamp", "cmd_t": "house/%s/set", "dev": {"name": "Lamp", "sa": "%s"}}'
+        topic = f"{PREFIX}/light/{room}/config"
+        for each in (flat, there):
+            each.registry.replace(topic, parse(PREFIX, topic, payload % (room.encode(), room.encode())))
+    assert await flat.say("turn on the lamp") == "Which one: Hall or Office?"
+    assert flat.broker.sent == []
+    assert await there.say("turn on the lamp") == "Turned on Lamp."
+    assert there.broker.sent == [("Hall/set", "ON")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "x" * 5000, "turn on " * 40, "{name}", "(((", "[turn] <on>", "\x00\ud800", "turn on the moon"],
+)
+async def test_what_is_no_command_goes_to_the_next_rung(worker, text):
+    flat = Flat(worker)
+    assert await flat.say(text) is None
+    assert flat.broker.sent == []
