@@ -13,6 +13,10 @@ BENCHES = {
     "chat": ("edge_assistant.bench.chat", "start, memory and delivery of the daemon"),
     "home": ("edge_assistant.bench.home", "what is asked of the house: done once, in time, whatever breaks"),
     "cloud": ("edge_assistant.bench.cloud", "a larger model elsewhere: cost of the way, faults, privacy"),
+    "appliance": (
+        "edge_assistant.bench.appliance",
+        "how soon the device serves, and how soon it lets go",
+    ),
     "storage": ("edge_assistant.bench.storage", "power cuts and failing cards, simulated below SQLite"),
 }
 """Module and one line of help. Modules are imported when their bench is run."""
