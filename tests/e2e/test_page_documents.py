@@ -50,7 +50,14 @@ def test_a_file_is_uploaded_asked_about_and_the_cited_page_opens(
     album.keep(chat, "documents")
     dialog.get_by_label("Close").click()
     assert "water pressure is too low" in chat.ask("What does error E4 of the boiler mean?")
-    cite = chat.page.locator(".cite").first
+    number = chat.page.locator(".answer-text .cite")
+    assert (number.inner_text(), number.get_attribute("aria-label")) == (
+        "[1]", "1: Boiler manual, page 2, Errors",
+    )  # fmt: skip
+    number.click()
+    chat.page.locator("dialog.passage .cited").wait_for()
+    chat.page.locator("dialog.passage").get_by_label("Close").click()
+    cite = chat.page.locator(".sources .cite").first
     assert cite.inner_text() == "Boiler manual, page 2, Errors"
     cite.click()
     passage = chat.page.locator("dialog.passage")
@@ -59,7 +66,7 @@ def test_a_file_is_uploaded_asked_about_and_the_cited_page_opens(
     album.keep(chat, "passage")
     passage.get_by_label("Close").click()
     chat.page.reload()
-    chat.page.locator(".cite").first.click()
+    chat.page.locator(".answer-text .cite").click()
     chat.page.locator("dialog.passage .cited").wait_for()
 
 

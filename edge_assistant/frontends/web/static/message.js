@@ -1,11 +1,9 @@
 // Draws one turn: what the person wrote, the answer as it grows, and the line below it.
 
+import { linkNumbers, sourceList } from "./citation.js";
 import { el, ICONS, icon, iconButton } from "./dom.js";
-import { safeUrl } from "./inline.js";
 import { LiveMarkdown } from "./markdown.js";
 import { errorText, t } from "./text.js";
-
-const FEW_SOURCES = 4;
 
 /** The two articles of a turn. Drawing is gathered per frame: words may come faster than frames. */
 export class TurnView {
@@ -48,10 +46,15 @@ export class TurnView {
     this.answer.dataset.phase = turn.phase;
     this.answer.setAttribute("aria-busy", String(!turn.ended));
     this.drawWait();
-    if (turn.ended) this.markdown.finish(turn.text);
+    if (turn.ended) this.finish();
     else if (turn.text) this.markdown.draw(turn.text);
     this.foot.replaceChildren(...(turn.ended ? this.footNodes() : []));
     this.onDrawn(this);
+  }
+
+  finish() {
+    this.markdown.finish(this.turn.text);
+    linkNumbers(this.body, this.turn.sources);
   }
 
   drawWait() {
@@ -91,23 +94,6 @@ export class TurnView {
 async function correct(turn, foot) {
   const { askWhatIsRight } = await import("./correction.js");
   await askWhatIsRight(turn, foot);
-}
-
-/** Returns what the answer stands on, by the numbers it cites; a link where there is an address. */
-function sourceList(sources) {
-  if (!sources.length) return null;
-  const items = sources.map((source) => el("li", { value: source.n }, sourceLink(source)));
-  return el("details", { class: "sources", open: sources.length <= FEW_SOURCES }, el("summary", {}, t("sources", sources.length)), el("ol", {}, ...items));
-}
-
-/** A web page opens there; a passage of another document opens where it stands (`.cite`, heard by the app). */
-function sourceLink({ kind, source, title, where, url, place }) {
-  const words = [title || t(kind === "memory" ? "sourceMemory" : "sourceDocument"), where].filter(Boolean).join(", ");
-  const href = safeUrl(url ?? "");
-  if (!href && kind === "document" && source) {
-    return el("button", { type: "button", class: "cite", "data-document": source, "data-place": place ?? 0, dir: "auto" }, words);
-  }
-  return href ? el("a", { href, target: "_blank", rel: "noopener noreferrer" }, words) : el("span", { dir: "auto" }, words);
 }
 
 function button(paths, words, name, label, onclick = null) {
