@@ -58,10 +58,10 @@ class Mosquitto:
 
     def kill(self) -> None:
         """End it as a power cut does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:  # the next one may be started before this one is waited for
+            process.kill()
+            process.wait()
 
     def _listens(self) -> bool:
         with socket.socket() as probe:

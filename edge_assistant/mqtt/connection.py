@@ -154,6 +154,7 @@ class Connection:
                 await self._live()
             except (MqttError, MqttReentrantError, OSError, EdgeError, ValueError) as error:
                 self._lost(error)  # ValueError: paho refuses what no broker would take
+                _end_if_cancelled()
             await self._sleep(self._backoff.after(self._clock() - began))
 
     async def publish(self, message: Outgoing) -> None:
@@ -246,6 +247,13 @@ class Connection:
         first = not self.detail
         self.detail = f"can't reach the broker at {self.address}: {error}"
         logger.log(logging.WARNING if first else logging.DEBUG, "MQTT: %s", self.detail)
+
+
+def _end_if_cancelled() -> None:
+    """Leaving a connection may fail and hide that the task was to end: then it would never."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import aiomqtt
 import pytest
 
 from edge_assistant.mqtt.connection import MAX_PAYLOAD_BYTES, Connection, Incoming, OfflineError, Outgoing
@@ -137,3 +138,19 @@ async def test_a_wrong_password_is_said_and_tried_again_forever(tmp_path):
             assert "uthori" in connection.detail
     finally:
         closed.kill()
+
+
+async def test_it_ends_when_asked_to_also_when_taking_leave_fails(mosquitto, monkeypatch):
+    leave = aiomqtt.Client.__aexit__
+
+    async def fail(self, *reason):
+        await leave(self, *reason)
+        raise aiomqtt.MqttError("gone")
+
+    monkeypatch.setattr(aiomqtt.Client, "__aexit__", fail)
+    connection = Connection(mosquitto.broker, "pi")
+    task = asyncio.create_task(connection.run())
+    await until(lambda: connection.online)
+    task.cancel()
+    await asyncio.wait([task], timeout=30)
+    assert task.cancelled()
