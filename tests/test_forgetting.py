@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_assistant import app
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.assistant.request import OWNER, Principal, Request
@@ -38,6 +37,7 @@ from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.timers import Timers
 from edge_assistant.wiring.abilities import Abilities
+from edge_assistant.wiring.erasing import erase_hooks
 from tests.fakes import ScriptedModel
 
 ANN = Principal("ann", "member")
@@ -61,7 +61,7 @@ class House:
         self.people, self.timers = People(self.database), Timers(self.database)
         self.audit = AuditLog(self.database)
         abilities = Abilities(self.timers, Lists(self.database), Actions((), self.audit))
-        self.hooks = app.erase_hooks(self.assistant, None, abilities, self.people, None, house=None)
+        self.hooks = erase_hooks(self.assistant, None, abilities, self.people, None, house=None)
         self.forgetting = Forgetting(self.database, self.ring, self.audit, self.hooks)
         query = "INSERT INTO users(id, name, role, created_at) VALUES('ann', 'Ann', 'member', 0)"
         await self.database.write(lambda db: db.execute(query))

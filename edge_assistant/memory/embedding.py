@@ -15,6 +15,9 @@ import msgspec
 
 from edge_assistant.errors import EdgeError
 
+EMBEDDER = "all-minilm-l6-v2-int8"
+"""What the starter models bring for vectors."""
+
 FLOAT_BYTES = 4
 
 MAX_TEXT_CHARACTERS = 20_000

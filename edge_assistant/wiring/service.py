@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 from edge_assistant.config import Config
 from edge_assistant.errors import EdgeError
 from edge_assistant.ops.services import Services
 from edge_assistant.ops.systemd import Notifier
+from edge_assistant.wiring.tasks import beside
+from edge_assistant.workers.supervisor import attended
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +26,24 @@ def status_line(services: Services) -> str:
     return f"{where}; model {model.name} {model.phase}{told}"
 
 
-async def reload_when_asked(
+async def tell_systemd(
+    stack: AsyncExitStack,
+    notifier: Notifier,
+    services: Services,
+    reload: asyncio.Event,
+    read_again: Callable[[], Config] | None,
+) -> None:
+    """Feed the watchdog, keep the line of status true, read the configuration again when asked to."""
+    feeding = notifier.feed_watchdog(lambda: attended(time.monotonic()))
+    await stack.enter_async_context(beside(feeding, "watchdog"))
+    telling = notifier.tell_status(lambda: status_line(services))
+    await stack.enter_async_context(beside(telling, "status"))
+    if read_again is not None:
+        reloading = _reload_when_asked(reload, read_again, services, notifier)
+        await stack.enter_async_context(beside(reloading, "reload"))
+
+
+async def _reload_when_asked(
     asked: asyncio.Event, read_again: Callable[[], Config], services: Services, notifier: Notifier
 ) -> None:
     """Carry out the configuration anew whenever `asked` is set, until cancelled.

@@ -36,6 +36,7 @@ from edge_assistant.home.risk import effect_of
 from edge_assistant.intents.client import IntentWorker
 from edge_assistant.intents.paraphrase import Paraphrases
 from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
+from edge_assistant.memory.embedding import EMBEDDER
 from edge_assistant.mqtt.broker import Broker
 from edge_assistant.mqtt.connection import Connection, Incoming, Outgoing
 from edge_assistant.store.audit import AuditLog
@@ -48,7 +49,6 @@ from edge_assistant.tools.timers import Timers
 
 LANGUAGES = ("en", "de")
 CROWD, TIMED = 500, 200
-EMBEDDER = "all-minilm-l6-v2-int8"
 _WAIT_SECONDS = 30.0
 _QUIET_SECONDS = 0.01
 """After an answer, what was published is at the broker: its acknowledgement came before."""

@@ -23,8 +23,8 @@ import numpy as np
 from edge_assistant.bench.measurement import CannotMeasureError, Setting
 from edge_assistant.errors import EdgeError, ModelError
 from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
+from edge_assistant.memory.embedding import EMBEDDER
 
-EMBEDDER = "all-minilm-l6-v2-int8"
 LEAST_CHARACTERS, MOST_CHARACTERS = 80, 500
 AT_ONCE = 64
 WHOLE = 20_200

@@ -20,7 +20,6 @@ from pydoc_data.topics import topics
 import apsw
 import msgspec
 
-from edge_assistant import app
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.bench.goal import Goal, Result
@@ -49,6 +48,7 @@ from edge_assistant.store.erase import Document, Person, Sessions, Subject, Topi
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.timers import Timers
+from edge_assistant.wiring.erasing import erase_hooks
 
 TIMES = 100
 BACKUP_EVERY = 10
@@ -104,7 +104,7 @@ class House:
         self._timers, self._lists = Timers(self.database), Lists(self.database)
         self._library = Library(self.database, self._index, max_bytes=1 << 20)
         people = People(self.database)
-        hooks = app.erase_hooks(self._assistant, None, None, people, self._library, house=None)
+        hooks = erase_hooks(self._assistant, None, None, people, self._library, house=None)
         self._forgetting = Forgetting(self.database, self._ring, AuditLog(self.database), hooks)
 
     async def stop(self) -> None:

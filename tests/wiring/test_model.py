@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_assistant.app import build_model
 from edge_assistant.config import Config, LlmSettings
 from edge_assistant.config.paths import Paths
+from edge_assistant.wiring.model import build_model
 
 
 def paths(tmp_path: Path) -> Paths:
