@@ -171,7 +171,8 @@ def _explain(data: bytes, error: msgspec.ValidationError) -> ProtocolError:
             turn_id,
         )
     if "matching regex" in detail:
-        detail = f"expected 1 to 64 letters, digits or . _ : -{detail[detail.rfind(' - at ') :]}"
+        field = detail.rpartition(" - at `$.")[2]
+        detail = f"`{field} has 1 to 64 letters, digits or any of _ . : -"
     return ProtocolError("PROTOCOL_BAD_FIELD", detail, turn_id)
 
 

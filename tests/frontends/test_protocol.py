@@ -107,3 +107,8 @@ def test_a_refusal_carries_the_hint_when_to_come_back():
         msgspec.json.encode(refusal(BusyError("BUSY", "later", retry_after=3.0), "t"))
     )
     assert encoded == {"type": "error", "code": "BUSY", "message": "later", "id": "t", "retry_after": 3.0}
+
+
+def test_a_refused_id_is_named_with_what_it_may_be():
+    error = refused('{"type": "message", "id": "t7", "session": "bad one!", "text": "hello"}')
+    assert error.message == "`session` has 1 to 64 letters, digits or any of _ . : -"
