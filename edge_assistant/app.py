@@ -192,7 +192,9 @@ async def serve(
                 stack, config, paths, forgetting, database=database, ring=ring, notices=notices,
                 background=relief.background, restart=shutdown.restart,
             )  # fmt: skip
-            services.metrics = start_observing(stack, assistant, services, paths, voice=voice, broker=broker)
+            services.metrics = start_observing(
+                stack, assistant, services, paths, voice=voice, broker=broker, cloud=cloud
+            )
         services.tuner = look_after_model(
             stack, preferences, paths, model=model, relief=relief, notices=notices, daemon=daemon
         )

@@ -55,8 +55,8 @@ _FLAGGED = re.compile(
 
 
 _DISCLOSES_DE = re.compile(
-    r"(?:^|[.!,;:\n]\s*|\bund\s+)(?:ich (?:bin|hab|habe|hatte|war|wurde|leide|nehme|verdiene|wohne|lebe|"
-    r"arbeite|heiße|wiege)\b|(?:mein|unser)(?:e[mnrs]?)?\s+[\w-]+\s+"
+    r"(?:^|[.!,;:\n]\s{0,4}|\bund\s{1,4})(?:ich (?:bin|hab|habe|hatte|war|wurde|leide|nehme|verdiene|"
+    r"wohne|lebe|arbeite|heiße|wiege)\b|(?:mein|unser)(?:e[mnrs]?)?\s+[\w-]+\s+"
     r"(?:ist|sind|hat|haben|heißt|war|wohnt|leidet|arbeitet|nimmt)\b)",
     re.IGNORECASE,
 )
@@ -214,6 +214,11 @@ class Elsewhere:
         self._budget = budget
         self._conversations = conversations
 
+    @property
+    def online(self) -> bool:
+        """Whether it can be asked now."""
+        return self.model.status.phase == "ready"
+
     async def decide(self, question: Question, generation: Generation, outlook: Outlook) -> Decision:
         """Return where this turn is answered; `generation` is what the model here would be asked."""
         request, asked = question.request, asked_for(question.request.text)
@@ -252,7 +257,7 @@ class Elsewhere:
     ) -> Case:
         return Case(
             asked=asked, private=private, guest=question.request.principal.role == "guest", outlook=outlook,
-            online=self.model.status.phase == "ready", cost=cost, left=left,
+            online=self.online, cost=cost, left=left,
         )  # fmt: skip
 
     def generation(self, system: str, generation: Generation) -> Generation:

@@ -78,7 +78,7 @@ class Deferred:
     @property
     def online(self) -> bool:
         """Whether the cloud can be asked now."""
-        return self._elsewhere.model.status.phase == "ready"
+        return self._elsewhere.online
 
     def configure(self, config: Config) -> None:
         """Speak from now on as `config` says; without consent nothing that waits is asked."""

@@ -63,6 +63,8 @@ UNDER_VOLTAGE = _gauge("under_voltage", "1 while the voltage is too low; absent 
 
 MQTT_ONLINE = _gauge("mqtt_online", "1 while connected to the home's broker; absent without one")
 MQTT_CONNECTS = _counter("mqtt_connects", "Times that the connection to the broker came up")
+CLOUD_ONLINE = _gauge("cloud_online", "1 while connected to the operator's broker; absent without one")
+CLOUD_TOKENS = _gauge("cloud_month_tokens", "Tokens that the cloud cost in this month; absent without one")
 OUTBOX = _gauge("outbox_messages", "Messages that are not delivered yet")
 
 STORE = _gauge("store_bytes", "The database with its log")

@@ -41,6 +41,7 @@ class Cloud:
 
     extensions: Extensions
     elsewhere: Elsewhere
+    budget: MonthlyBudget
     deferred: Deferred
 
     def configure(self, config: Config) -> None:
@@ -94,7 +95,7 @@ async def start_cloud(
     extensions = Extensions(
         intents=(ArrivedRung(deferred),), extractive=(DeferringRung(deferred),), elsewhere=elsewhere
     )
-    return Cloud(extensions, elsewhere, deferred)
+    return Cloud(extensions, elsewhere, budget, deferred)
 
 
 def policy_of(config: Config) -> Policy:

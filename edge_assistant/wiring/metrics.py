@@ -28,13 +28,20 @@ from edge_assistant.workers.supervisor import workers
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.wiring.broker import HomeBroker
+    from edge_assistant.wiring.cloud import Cloud
 
 VOICE_STAGES = ("endpoint", "transcript", "first_text", "first_audio", "sound")
 """Those of `VoiceTimings`, which is not imported on a device without a voice."""
 
 
 def start_metrics(
-    assistant: Assistant, services: Services, paths: Paths, voice: Voice | None, broker: HomeBroker | None
+    assistant: Assistant,
+    services: Services,
+    paths: Paths,
+    *,
+    voice: Voice | None,
+    broker: HomeBroker | None,
+    cloud: Cloud | None,
 ) -> Metrics:
     """Begin to count, and return what writes the figures down."""
     tally = Tally(voice_stages=VOICE_STAGES if voice is not None else ())
@@ -54,7 +61,10 @@ def start_metrics(
     async def store() -> Iterable[Reading]:
         return await _store(services.database)
 
-    sources: list[Source] = [now, counted, device, store]
+    async def elsewhere() -> Iterable[Reading]:
+        return await _cloud(cloud)
+
+    sources: list[Source] = [now, counted, device, store, elsewhere]
     return Metrics(sources)
 
 
@@ -104,6 +114,13 @@ def _broker(broker: HomeBroker | None) -> Iterator[Reading]:
     if broker is not None:
         yield Reading(figures.MQTT_ONLINE, broker.connection.online)
         yield Reading(figures.MQTT_CONNECTS, broker.connection.connects)
+
+
+async def _cloud(cloud: Cloud | None) -> list[Reading]:
+    if cloud is None:
+        return []
+    online, spent = cloud.elsewhere.online, await cloud.budget.spent()
+    return [Reading(figures.CLOUD_ONLINE, online), Reading(figures.CLOUD_TOKENS, spent)]
 
 
 def _voice(voice: Voice | None) -> Iterator[Reading]:

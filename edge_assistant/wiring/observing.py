@@ -18,6 +18,7 @@ from edge_assistant.wiring.metrics import model_name, start_metrics
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.wiring.broker import HomeBroker
+    from edge_assistant.wiring.cloud import Cloud
 
 
 def start_observing(
@@ -28,11 +29,12 @@ def start_observing(
     *,
     voice: Voice | None,
     broker: HomeBroker | None,
+    cloud: Cloud | None,
 ) -> Metrics:
     """Begin to count, and to send traces when `telemetry.enabled`; return what writes the figures down."""
     if services.preferences.config.telemetry.enabled:
         _start_tracing(stack, assistant, services, voice)
-    return start_metrics(assistant, services, paths, voice, broker)
+    return start_metrics(assistant, services, paths, voice=voice, broker=broker, cloud=cloud)
 
 
 def _start_tracing(

@@ -10,7 +10,15 @@ import pytest
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.events import Route, TextDelta, TurnFailed
 from edge_assistant.assistant.ladder import Extensions, Passage, QuickAnswer
-from edge_assistant.assistant.routing import Case, Doubt, Elsewhere, Outlook, Policy, asked_for, decide
+from edge_assistant.assistant.routing import (
+    Case,
+    Doubt,
+    Elsewhere,
+    Outlook,
+    Policy,
+    asked_for,
+    decide,
+)
 from edge_assistant.config import Config
 from edge_assistant.errors import ModelError
 from edge_assistant.llm.protocol import ModelStatus, Piece

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 from hypothesis import given
@@ -110,10 +109,10 @@ HOSTILE = ("A-" * 8000, "a@" * 8000, "1 " * 8000, "AAAA-" * 3200, "12 Aa " * 260
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_texts_cost_no_time(text):
-    began = time.process_time()
-    Pseudonyms(PEOPLE).hide(text)
-    assert time.process_time() - began < 5  # quadratic forms took minutes
+def test_hostile_texts_are_read_to_their_end_and_come_back(text):
+    """A form that grows with the square of a text takes minutes for these: longer than a test may take."""
+    pseudonyms = Pseudonyms(PEOPLE)
+    assert pseudonyms.restore(pseudonyms.hide(text)) == text
 
 
 async def test_the_model_sees_tokens_and_whoever_asked_sees_names():

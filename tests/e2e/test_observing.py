@@ -57,6 +57,8 @@ def house(
         "EDGE_ASSISTANT__TELEMETRY__ENDPOINT": collector.url,
         "EDGE_ASSISTANT__MQTT__ENABLED": "on",
         "EDGE_ASSISTANT__MQTT__URL": broker.url,
+        "EDGE_ASSISTANT__CLOUD__ENABLED": "on",
+        "EDGE_ASSISTANT__CLOUD__URL": broker.url,
     }
     daemon = Daemon(load_paths(environ), environ)
     try:
@@ -113,6 +115,8 @@ def test_the_figures_are_those_of_what_happened(told: dict[str, Metric]) -> None
     assert value(told, "edge_assistant_worker_up", worker="llm") == 1
     assert value(told, "edge_assistant_worker_resident_bytes", worker="llm") > 5e6  # a heartbeat old
     assert value(told, "edge_assistant_mqtt_online") == 1
+    assert value(told, "edge_assistant_cloud_online") == 1
+    assert value(told, "edge_assistant_cloud_month_tokens") == 0
     assert value(told, "edge_assistant_backups") == 1
     assert value(told, "edge_assistant_answer_tokens") > 0
     assert 20e6 < value(told, "edge_assistant_resident_bytes") < 200e6

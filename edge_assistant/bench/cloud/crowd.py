@@ -57,7 +57,7 @@ async def _run(setting: Setting) -> tuple[list[list[float]], float]:
         models = [await stack.enter_async_context(device(broker.broker, name)) for name in names]
         for model in models[: 4 * WORKERS]:
             await until_served(model)
-        await asyncio.sleep(2.0)  # all four have come by now
+        await asyncio.sleep(setting.count(20, 5) / 10)  # all four have come by now
         began, count = time.monotonic(), setting.count(QUESTIONS, 2)
         times = await asyncio.gather(
             *(_times(model, name, count) for name, model in zip(names, models, strict=True))

@@ -87,9 +87,9 @@ async def _one_device(model: CloudModel, texts: list[str], tally: Tally) -> None
     await asyncio.gather(lane(texts[::2]), lane(texts[1::2]))
 
 
-async def _break(broker: Mosquitto, links: Line, crew: Workers, tally: Tally) -> None:
+async def _break(broker: Mosquitto, links: Line, crew: Workers, tally: Tally, most: int) -> None:
     """Break something every now and then, until cancelled."""
-    while True:
+    for _ in range(most):
         await asyncio.sleep(random.uniform(0.3, 1.5))  # noqa: S311 - anywhere in the middle
         what = random.choice(("worker", "worker", "link", "link", "broker"))  # noqa: S311
         tally.kills[what] += 1
@@ -115,7 +115,9 @@ async def _run(setting: Setting) -> Tally:
         names = [f"device-{number}" for number in range(DEVICES)]
         models = [await stack.enter_async_context(device(through, name, DEADLINE_SECONDS)) for name in names]
         await until_served(models[0])
-        breaking = asyncio.create_task(_break(broker, links, crew, tally), name="bench storm")
+        breaking = asyncio.create_task(
+            _break(broker, links, crew, tally, setting.count(100_000, 5)), name="bench storm"
+        )
         texts = [
             question(random.randint(20, 60), f"q{number}", random.choice((0, 5, 20)))  # noqa: S311
             for number in range(count)
