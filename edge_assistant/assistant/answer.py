@@ -55,6 +55,9 @@ DROPPED_NOTICE = (
     "The model can't read more at once: of older messages of this conversation only the gist stays in view."
 )
 
+KEEP_SECONDS = 5.0
+"""How much of an answer a power cut may take."""
+
 UNSURE = "the model on this device was unsure"
 
 Status = Literal["complete", "interrupted", "truncated", "failed"]
@@ -169,7 +172,7 @@ class Answer:
                     with self._turn.stage("session"):
                         await self._previous.wait()
                 self._session_ms = self._elapsed_ms()
-                await self._climb()
+                await self._climb_safely()
         except Exception as error:  # noqa: BLE001 - what was said so far is stored all the same
             if isinstance(error, TimeoutError) and self._turn.stopping:
                 return None
@@ -177,6 +180,23 @@ class Answer:
         finally:
             self._scope = None
         return None
+
+    async def _climb_safely(self) -> None:
+        """Climb, and keep from time to time what was said, so that a power cut takes no long answer."""
+        keeping = asyncio.create_task(self._keep_parts(), name=f"keep {self._turn.id}")
+        try:
+            await self._climb()
+        finally:
+            keeping.cancel()
+
+    async def _keep_parts(self) -> None:
+        kept = 0
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            if len(self._pieces) > kept:
+                kept = len(self._pieces)
+                with contextlib.suppress(EdgeError):  # a full disk is said when the whole is stored
+                    await self._conversations.keep_part(self._turn.id, "".join(self._pieces))
 
     async def _climb(self) -> None:
         """Let the first rung that can answer do so; the model answers when no other does."""

@@ -52,6 +52,9 @@ class StatelessAnswer(Answer):
         turn.accepted.set_result(None)
         return True
 
+    async def _keep_parts(self) -> None:
+        """Keep nothing."""
+
     async def _generate(self) -> None:
         with self._threads.thread(self._request.principal.id, self._brought.messages) as thread:
             self._thread = thread

@@ -214,6 +214,12 @@ class Conversations:
 
         return await self._database.write(work)
 
+    async def keep_part(self, turn_id: str, text: str) -> None:
+        """Store how far the answer of a turn has got that is still going on."""
+        query = "UPDATE turns SET answer_text = ? WHERE id = ? AND status = 'running'"
+        values = (storable(text), turn_id)
+        await self._database.write(lambda db: db.execute(query, values))
+
     async def shorten_turn(self, turn_id: str, text: str) -> None:
         """Replace a finished answer by the part of it that was heard; it then counts as interrupted."""
         values = (storable(text), pack_ids(()), turn_id)

@@ -216,6 +216,19 @@ async def test_a_stopped_answer_is_stored_as_far_as_it_got(assistant, model, con
     await turn.cancel()
 
 
+async def test_a_power_cut_leaves_what_was_said_of_an_answer(assistant, model, conversations, monkeypatch):
+    monkeypatch.setattr(answer, "KEEP_SECONDS", 0.01)
+    model.steps = ["It began ", "well ", asyncio.Event()]
+    turn = await assistant.start(ask("t"))
+    async with asyncio.timeout(10):
+        while (await conversations.turn("t", OWNER.id)).answer_text != "It began well ":
+            await asyncio.sleep(0.01)
+    assert await conversations.recover() == 1  # as the next start does
+    stored = (await conversations.history("s"))[0]
+    assert (stored.status, stored.answer_text) == ("interrupted", "It began well ")
+    await turn.cancel()
+
+
 async def test_speaking_over_an_answer_stores_only_what_was_heard(assistant, model, conversations):
     model.steps = ["Hello ", "there", asyncio.Event()]
     turn = await assistant.start(ask("t"))
