@@ -52,6 +52,8 @@ class House:
         """Topics that tell of an entity, by its id."""
         self._wanted: set[str] = set()
         """Topics to subscribe to."""
+        self._unwanted: set[str] = set()
+        """Topics that may tell of nothing any more."""
         self._unsaved: dict[str, bytes] = {}
         self._work = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
@@ -140,10 +142,12 @@ class House:
         return bool(entities) or not payload.strip()
 
     def _listen(self, entity: Entity) -> None:
+        new = not self.registry.told(entity.id)
         for topic, reading in readings(entity):
             self._readings.setdefault(topic, []).append(reading)
             self._topics[entity.id].add(topic)
-            if not self._connection.listens(topic):
+            # What is retained on a topic comes again with a subscription: a new entity needs it too.
+            if new or not self._connection.listens(topic):
                 self._wanted.add(topic)
                 self._work.set()
 
@@ -154,6 +158,8 @@ class House:
                 self._readings[topic] = kept
             else:
                 self._readings.pop(topic, None)
+                self._unwanted.add(topic)
+                self._work.set()
 
     async def _told(self, message: Incoming) -> None:
         if len(message.payload) > LONGEST_STATE_PAYLOAD:
@@ -180,6 +186,8 @@ class House:
 
     async def _subscribe(self) -> None:
         wanted, self._wanted = sorted(self._wanted), set()
+        unwanted, self._unwanted = sorted(self._unwanted), set()
+        await self._connection.ignore([topic for topic in unwanted if topic not in self._readings])
         try:
             await self._connection.listen([topic for topic in wanted if topic in self._readings], self._told)
         except OfflineError:

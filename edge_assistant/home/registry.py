@@ -53,6 +53,10 @@ class Registry:
         """Return how an entity is."""
         return self._states.get(entity_id, UNKNOWN)
 
+    def told(self, entity_id: str) -> bool:
+        """Return whether anything was ever heard of how an entity is."""
+        return entity_id in self._states
+
     def set_state(self, entity_id: str, state: State) -> None:
         """Take note of how an entity is."""
         self._states[entity_id] = state

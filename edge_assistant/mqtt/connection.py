@@ -8,6 +8,7 @@ too old to be carried out, and who must be heard keeps its message (`store/outbo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import time
@@ -137,6 +138,15 @@ class Connection:
             if self._client is None:
                 raise OfflineError
             await self._subscribe(self._client, topics)
+
+    async def ignore(self, topics: Sequence[str]) -> None:
+        """Listen no more to topics given to `listen`."""
+        for topic in topics:
+            self._topics.pop(topic, None)
+        if topics and self._client is not None:
+            with contextlib.suppress(MqttError, ValueError, OSError):  # else gone with the connection
+                for first in range(0, len(topics), _SUBSCRIBED_AT_ONCE):
+                    await self._client.unsubscribe(list(topics[first : first + _SUBSCRIBED_AT_ONCE]))
 
     def listens(self, topic: str) -> bool:
         """Return whether somebody listens to this very topic."""

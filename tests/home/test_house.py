@@ -78,6 +78,34 @@ async def test_a_device_that_withdraws_is_gone_and_one_that_is_away_says_so(mosq
         await until(lambda: not house.registry.entities)
 
 
+async def test_an_entity_that_comes_later_hears_what_is_retained_on_a_topic_it_shares(mosquitto, database):
+    async with living(mosquitto.broker, database) as (house, devices):
+        sensor = {"state_topic": "plug", "value_template": "{{ value_json.power }}", "name": "Plug power"}
+        switch = sensor | {
+            "value_template": "{{ value_json.state }}",
+            "command_topic": "plug/set",
+            "name": "Plug",
+        }
+        await publish(devices, "plug", '{"state": "ON", "power": 12}')
+        await publish(devices, "homeassistant/sensor/plug/config", json.dumps({**sensor, "unique_id": "p"}))
+        await until(lambda: house.registry.state("sensor.plug_power").value == "12")
+        await publish(devices, "homeassistant/switch/plug/config", json.dumps({**switch, "unique_id": "s"}))
+        await until(lambda: house.registry.state("switch.plug").value == "on")
+
+
+async def test_topics_that_tell_of_nothing_any_more_are_left(mosquitto, database):
+    async with living(mosquitto.broker, database) as (house, devices):
+        for number in range(3):
+            config = {"state_topic": f"moves/{number}", "name": "Restless", "unique_id": "r"}
+            await publish(devices, "homeassistant/sensor/restless/config", json.dumps(config))
+            await until(lambda topic=f"moves/{number}": house.connection.listens(topic))
+        await until(
+            lambda: not house.connection.listens("moves/0") and not house.connection.listens("moves/1")
+        )
+        await publish(devices, "moves/2", "7")
+        await until(lambda: house.registry.state("sensor.restless").value == "7")
+
+
 async def test_the_owner_names_places_and_aliases_devices(mosquitto, database):
     settings = Home(devices={"light.floor_lamp": HomeDevice(name="Big one", area="Attic", aliases=("sun",))})
     async with living(mosquitto.broker, database, settings) as (house, devices):
