@@ -10,8 +10,10 @@ import msgspec
 
 from edge_assistant.cli.connection import connect
 from edge_assistant.config import Config, Paths, load_config, load_paths
-from edge_assistant.errors import ConfigError, EdgeError
-from edge_assistant.ops.doctor import Finding, VoiceHealth, examine
+from edge_assistant.errors import ConfigError, EdgeError, UsageError
+from edge_assistant.ops.doctor import examine
+from edge_assistant.ops.finding import Finding, VoiceHealth
+from edge_assistant.ops.mend import Outcome, carried_out, steps
 
 MARKS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
@@ -19,20 +21,44 @@ MARKS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--fix", action="store_true", help="do what is safe to do, and say it")
+    parser.add_argument("--dry-run", action="store_true", help="with --fix: only say what would be done")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print every finding; exit code 1 when one failed."""
     paths = load_paths()
+    if args.dry_run and not args.fix:
+        raise UsageError("USAGE", "--dry-run goes with --fix")
     configuration, config = _configuration(args)
-    findings = [configuration, *examine(config, paths, **_daemon(paths))]
+
+    def look() -> list[Finding]:
+        return [configuration, *examine(config, paths, **_daemon(paths))]
+
+    findings, outcomes = look(), []
+    if args.fix and (wanted := steps(config, paths, findings)):
+        if args.dry_run:
+            outcomes = [Outcome(step.finding, step.what, done=False) for step in wanted]
+        else:
+            outcomes = [carried_out(step) for step in wanted]
+            findings = look()
     healthy = all(finding.outcome != "failed" for finding in findings)
     if args.json:
-        print(msgspec.json.encode({"healthy": healthy, "findings": findings}).decode())
+        fixes = {"fixes": outcomes} if args.fix else {}
+        print(msgspec.json.encode({"healthy": healthy, "findings": findings, **fixes}).decode())
     else:
-        for finding in findings:
-            _print(finding)
+        _print_all(findings, outcomes, dry=args.dry_run)
     return 0 if healthy else 1
+
+
+def _print_all(findings: list[Finding], outcomes: list[Outcome], *, dry: bool) -> None:
+    for outcome in outcomes:
+        how = "would do" if dry else "done" if outcome.done else f"FAILED ({outcome.problem})"
+        print(f"{how}: {outcome.what}")
+    for finding in findings:
+        _print(finding)
+    failures, warnings = (sum(each.outcome == kind for each in findings) for kind in ("failed", "warning"))
+    print(f"{len(findings)} checks: {failures} failed, {warnings} warned of")
 
 
 def _configuration(args: argparse.Namespace) -> tuple[Finding, Config]:
@@ -56,6 +82,7 @@ def _daemon(paths: Paths) -> dict[str, Any]:
             return {
                 "daemon_url": status["url"],
                 "house_problem": status["house_problem"],
+                "house_url": status["house_url"],
                 "voice": msgspec.convert(status["voice"], VoiceHealth | None),
             }
         finally:

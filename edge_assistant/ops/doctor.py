@@ -9,19 +9,18 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
-from edge_assistant.catalog.catalog import Model, find_model, is_path, load_catalog
+from edge_assistant.catalog.catalog import Model, find_model, is_path, load_catalog, model_state
 from edge_assistant.config import Config, Paths, secret
 from edge_assistant.errors import EdgeError
-from edge_assistant.ops.hardware import Hardware, existing, read_hardware
+from edge_assistant.memory.embedding import EMBEDDER
+from edge_assistant.ops.device_checks import DEVICE_CHECKS
+from edge_assistant.ops.finding import Check, Finding, Patient, VoiceHealth, failed, ok, warning
+from edge_assistant.ops.hardware import existing, read_hardware
+from edge_assistant.ops.network_checks import NETWORK_CHECKS
 from edge_assistant.store.keys import KeyRing
-
-Outcome = Literal["ok", "warning", "failed"]
 
 LEAST_PYTHON = (3, 11)
 LEAST_DISK_MB = 500
@@ -38,51 +37,19 @@ LATEST_SANE = 4_000_000_000
 """Unix seconds (year 2096)."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one check found."""
-
-    name: str
-    outcome: Outcome
-    detail: str
-    fix: str = ""
-    """What to do; empty when all is well."""
-
-
-class Patient(msgspec.Struct, frozen=True):
-    """What is examined."""
-
-    config: Config
-    paths: Paths
-    hardware: Hardware
-    daemon_url: str | None = None
-    """Where the running daemon serves the page (may be empty); None when no daemon runs."""
-    house_problem: str = ""
-    """Why the house can't reach the running daemon; empty when it can, or shouldn't."""
-    voice: VoiceHealth | None = None
-    """How its voice is; None when no daemon runs, or it has none."""
-
-
-class VoiceHealth(msgspec.Struct, frozen=True):
-    """What the running daemon says of ears and mouth."""
-
-    phase: str
-    problems: tuple[str, ...]
-    near_misses: int
-    muted: bool
-
-
-Check = Callable[[Patient], Finding]
-
-
 def examine(
     config: Config,
     paths: Paths,
     daemon_url: str | None = None,
     house_problem: str = "",
     voice: VoiceHealth | None = None,
+    *,
+    house_url: str = "",
 ) -> list[Finding]:
     """Do every check; one that breaks is itself a finding."""
-    patient = Patient(config, paths, read_hardware(paths.state), daemon_url, house_problem, voice)
+    patient = Patient(
+        config, paths, read_hardware(paths.state), daemon_url, house_problem, voice, house_url=house_url
+    )
     return [_careful(check, patient) for check in CHECKS]
 
 
@@ -93,7 +60,9 @@ def _careful(check: Check, patient: Patient) -> Finding:
     except EdgeError as error:
         return Finding(name=name, outcome="failed", detail=error.code, fix=error.message)
     except OSError as error:
-        return _failed(name, str(error), "check who owns the files and whether the disk is healthy")
+        return failed(name, str(error), "check who owns the files and whether the disk is healthy")
+    except Exception as error:  # noqa: BLE001 - the other checks still tell what they find
+        return failed(name, f"the check itself failed ({type(error).__name__})", "please report this")
 
 
 def check_python(patient: Patient) -> Finding:
@@ -101,8 +70,8 @@ def check_python(patient: Patient) -> Finding:
     del patient
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < LEAST_PYTHON:
-        return _failed("python", version, "install Python 3.11 or newer")
-    return _ok("python", version)
+        return failed("python", version, "install Python 3.11 or newer")
+    return ok("python", version)
 
 
 def check_processor(patient: Patient) -> Finding:
@@ -111,8 +80,8 @@ def check_processor(patient: Patient) -> Finding:
     where = hardware.device or hardware.processor or hardware.architecture
     detail = f"{where}, {hardware.cores} cores, {' '.join(hardware.features) or 'no fast instructions'}"
     if not {"avx2", "asimd"} & set(hardware.features):
-        return _warning("processor", detail, "models will be slow: use a 64-bit system, or a newer processor")
-    return _ok("processor", detail)
+        return warning("processor", detail, "models will be slow: use a 64-bit system, or a newer processor")
+    return ok("processor", detail)
 
 
 def check_memory(patient: Patient) -> Finding:
@@ -121,10 +90,10 @@ def check_memory(patient: Patient) -> Finding:
     needed = _model_megabytes(patient)
     detail = f"{free} of {total} MB free, the model takes about {needed} MB"
     if needed > total:
-        return _failed("memory", detail, "choose a smaller llm.model: `edge-assistant models list`")
+        return failed("memory", detail, "choose a smaller llm.model: `edge-assistant models list`")
     if needed > free and patient.daemon_url is None:
-        return _warning("memory", detail, "stop other programs, or choose a smaller llm.model")
-    return _ok("memory", detail)
+        return warning("memory", detail, "stop other programs, or choose a smaller llm.model")
+    return ok("memory", detail)
 
 
 def check_disk(patient: Patient) -> Finding:
@@ -133,41 +102,53 @@ def check_disk(patient: Patient) -> Finding:
     needed = LEAST_DISK_MB + patient.config.llm.snapshot_limit_mb
     detail = f"{free} MB free"
     if free < LEAST_DISK_MB:
-        return _failed("disk", detail, f"free at least {LEAST_DISK_MB} MB below {patient.paths.state}")
+        return failed("disk", detail, f"free at least {LEAST_DISK_MB} MB below {patient.paths.state}")
     if free < needed:
-        return _warning("disk", detail, f"free {needed} MB, or lower llm.snapshot_limit_mb")
-    return _ok("disk", detail)
+        return warning("disk", detail, f"free {needed} MB, or lower llm.snapshot_limit_mb")
+    return ok("disk", detail)
 
 
 def check_temperature(patient: Patient) -> Finding:
     """Check that the processor is not so hot that it slows down."""
     celsius = patient.hardware.temperature_celsius
     if celsius is None:
-        return _ok("temperature", "no sensor")
+        return ok("temperature", "no sensor")
     if celsius >= HOT_CELSIUS:
-        return _warning("temperature", f"{celsius:.0f} °C", "it slows down when hot: give it a fan")
-    return _ok("temperature", f"{celsius:.0f} °C")
+        return warning("temperature", f"{celsius:.0f} °C", "it slows down when hot: give it a fan")
+    return ok("temperature", f"{celsius:.0f} °C")
 
 
 def check_model(patient: Patient) -> Finding:
     """Check that the model is on the device and whole."""
     llm = patient.config.llm
     if llm.engine == "openai":
-        return _ok("model", f"{llm.remote_model} at another server")
+        return ok("model", f"{llm.remote_model} at another server")
     path = find_model(llm.model, patient.paths.models)
-    return _ok("model", f"{llm.model}, {path.stat().st_size >> 20} MB")
+    return ok("model", f"{llm.model}, {path.stat().st_size >> 20} MB")
+
+
+def check_embedder(patient: Patient) -> Finding:
+    """Check that what finds things by meaning is on the device."""
+    needed = patient.config.memory.enabled or patient.config.documents.enabled
+    if needed and model_state(load_catalog().model(EMBEDDER), patient.paths.models) != "installed":
+        return warning(
+            "embedder",
+            f"{EMBEDDER} is not here: only words are searched",
+            f"edge-assistant models pull {EMBEDDER}",
+        )
+    return ok("embedder", EMBEDDER if needed else "not needed")
 
 
 def check_key(patient: Patient) -> Finding:
     """Check that the key opens what is stored, and is nobody else's."""
     ring = KeyRing(patient.paths.state)
     if not ring.envelope_path.exists() and not patient.paths.database.exists():
-        return _ok("key", "made on the first run")
+        return ok("key", "made on the first run")
     open_ones = [path for path in (ring.device_key_path, ring.envelope_path) if _is_open(path)]
     if open_ones:
-        return _failed("key", "others may read it", f"chmod 600 {' '.join(map(str, open_ones))}")
+        return failed("key", "others may read it", f"chmod 600 {' '.join(map(str, open_ones))}")
     ring.unlock()
-    return _ok("key", "device key fits")
+    return ok("key", "device key fits")
 
 
 def check_clock(patient: Patient) -> Finding:
@@ -176,33 +157,33 @@ def check_clock(patient: Patient) -> Finding:
     now = time.time()
     detail = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
     if not BUILT_AT < now < LATEST_SANE:
-        return _failed("clock", detail, "set it: `sudo timedatectl set-ntp true`, or `sudo date -s …`")
-    return _ok("clock", detail)
+        return failed("clock", detail, "set it: `sudo timedatectl set-ntp true`, or `sudo date -s …`")
+    return ok("clock", detail)
 
 
 def check_port(patient: Patient) -> Finding:
     """Check that the page can be served."""
     web = patient.config.web
     if patient.daemon_url is not None:
-        return _ok("port", f"the assistant runs{' at ' * bool(patient.daemon_url)}{patient.daemon_url}")
+        return ok("port", f"the assistant runs{' at ' * bool(patient.daemon_url)}{patient.daemon_url}")
     if not web.enabled or not web.port:
-        return _ok("port", "any free one" if web.enabled else "the page is switched off")
+        return ok("port", "any free one" if web.enabled else "the page is switched off")
     if reason := _cannot_listen(web.host, web.port):
-        return _failed("port", f"{web.host} port {web.port}: {reason}", "set web.port to another one, or 0")
-    return _ok("port", f"{web.port} is free")
+        return failed("port", f"{web.host} port {web.port}: {reason}", "set web.port to another one, or 0")
+    return ok("port", f"{web.port} is free")
 
 
 def check_house(patient: Patient) -> Finding:
     """Check that phones in the house can reach the page."""
     web = patient.config.web
     if not (web.enabled and web.lan):
-        return _ok("house", "only this machine reaches the page (web.lan is off)")
+        return ok("house", "only this machine reaches the page (web.lan is off)")
     reason = patient.house_problem
     if patient.daemon_url is None and web.tls_port:
         reason = _cannot_listen(web.tls_host.strip("[]"), web.tls_port)
     if reason:
-        return _warning("house", f"phones can't reach the page: {reason}", "set web.tls_port to another one")
-    return _ok("house", f"phones reach the page by https on port {web.tls_port or 'any'}")
+        return warning("house", f"phones can't reach the page: {reason}", "set web.tls_port to another one")
+    return ok("house", f"phones reach the page by https on port {web.tls_port or 'any'}")
 
 
 def check_state(patient: Patient) -> Finding:
@@ -210,47 +191,47 @@ def check_state(patient: Patient) -> Finding:
     folder = patient.paths.state
     place = existing(folder)
     if not os.access(place, os.W_OK | os.X_OK):
-        return _failed("state", f"{place} can't be written", f"sudo chown -R {os.geteuid()} {place}")
+        return failed("state", f"{place} can't be written", f"sudo chown -R {os.geteuid()} {place}")
     if folder.exists() and folder.stat().st_mode & 0o077:
-        return _warning("state", f"others may look into {folder}", f"chmod 700 {folder}")
-    return _ok("state", str(folder))
+        return warning("state", f"others may look into {folder}", f"chmod 700 {folder}")
+    return ok("state", str(folder))
 
 
 def check_secrets(patient: Patient) -> Finding:
     """Check that a remote model has its key."""
     if patient.config.llm.engine == "openai" and not secret("llm_api_key"):
-        return _warning(
+        return warning(
             "secrets", "no llm_api_key", "set EDGE_ASSISTANT_SECRET_LLM_API_KEY if the server asks for a key"
         )
-    return _ok("secrets", "none missing")
+    return ok("secrets", "none missing")
 
 
 def check_voice(patient: Patient) -> Finding:
     """Check that it can hear and speak, if it should."""
     if not patient.config.voice.enabled:
-        return _ok("voice", "off (voice.enabled)")
+        return ok("voice", "off (voice.enabled)")
     health = patient.voice
     if health is None:
         return _check_voice_parts(patient)
     misses = f"the wake word was nearly heard {health.near_misses} times"
     detail = "; ".join((health.phase, *health.problems, misses))
     if health.phase == "error":
-        return _failed("voice", detail, "`edge-assistant listen` shows devices and level; see docs/voice.md")
+        return failed("voice", detail, "`edge-assistant listen` shows devices and level; see docs/voice.md")
     if health.problems:
-        return _warning("voice", detail, "mend what is named, or take it out of voice.stt and voice.tts")
-    return _ok("voice", detail)
+        return warning("voice", detail, "mend what is named, or take it out of voice.stt and voice.tts")
+    return ok("voice", detail)
 
 
 def _check_voice_parts(patient: Patient) -> Finding:
     """Check without a running daemon that libraries and models are there."""
     voice = patient.config.voice
     if missing := [name for name in VOICE_LIBRARIES if importlib.util.find_spec(name) is None]:
-        return _failed("voice", f"without {', '.join(missing)}", "make run VOICE=1, or install `[voice]`")
+        return failed("voice", f"without {', '.join(missing)}", "make run VOICE=1, or install `[voice]`")
     wanted = {"whisper": (voice.stt, voice.stt_model), "piper": (voice.tts, voice.voice)}
     for engine, (engines, model) in wanted.items():
         if engine in engines and not is_path(model):
             find_model(model, patient.paths.models)
-    return _ok("voice", "libraries and models are there; run the assistant to check the devices")
+    return ok("voice", "libraries and models are there; run the assistant to check the devices")
 
 
 def check_compiler(patient: Patient) -> Finding:
@@ -258,8 +239,8 @@ def check_compiler(patient: Patient) -> Finding:
     del patient
     if shutil.which("g++") is None:
         fix = "only needed to install again: sudo apt-get install build-essential"
-        return _warning("compiler", "there is none", fix)
-    return _ok("compiler", "g++ is there")
+        return warning("compiler", "there is none", fix)
+    return ok("compiler", "g++ is there")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -269,6 +250,7 @@ CHECKS: tuple[Check, ...] = (
     check_disk,
     check_temperature,
     check_model,
+    check_embedder,
     check_state,
     check_key,
     check_secrets,
@@ -277,19 +259,9 @@ CHECKS: tuple[Check, ...] = (
     check_house,
     check_voice,
     check_compiler,
+    *DEVICE_CHECKS,
+    *NETWORK_CHECKS,
 )
-
-
-def _ok(name: str, detail: str) -> Finding:
-    return Finding(name=name, outcome="ok", detail=detail)
-
-
-def _warning(name: str, detail: str, fix: str) -> Finding:
-    return Finding(name=name, outcome="warning", detail=detail, fix=fix)
-
-
-def _failed(name: str, detail: str, fix: str) -> Finding:
-    return Finding(name=name, outcome="failed", detail=detail, fix=fix)
 
 
 def _is_open(path: Path) -> bool:

@@ -11,31 +11,10 @@ import pytest
 from edge_assistant.config import Config, LlmSettings, Paths, WebSettings
 from edge_assistant.config.schema import VoiceSettings
 from edge_assistant.ops import doctor
-from edge_assistant.ops.doctor import Finding, Patient, VoiceHealth, examine
-from edge_assistant.ops.hardware import Hardware
+from edge_assistant.ops.doctor import examine
+from edge_assistant.ops.finding import Finding, Patient, VoiceHealth
 from edge_assistant.store.keys import KeyRing
-
-GOOD = Hardware(
-    device="Raspberry Pi 5 Model B Rev 1.0",
-    processor="Cortex-A76",
-    architecture="aarch64",
-    features=("asimd", "asimddp"),
-    cores=4,
-    memory_bytes=8 << 30,
-    memory_available_bytes=6 << 30,
-    disk_free_bytes=20 << 30,
-    temperature_celsius=51.0,
-)
-
-
-def patient(paths: Paths, config: Config | None = None, **hardware: object) -> Patient:
-    facts = msgspec.structs.replace(GOOD, **hardware)
-    return Patient(config or Config(web=WebSettings(port=0)), paths, facts)
-
-
-def needs_fix(finding: Finding, outcome: str = "failed") -> None:
-    assert finding.outcome == outcome, finding
-    assert finding.fix
+from tests.ops.patients import needs_fix, patient
 
 
 def test_a_healthy_device_has_nothing_to_mend(state: Paths, starter_model: Path) -> None:
@@ -130,3 +109,20 @@ def test_a_voice_tells_its_phase_what_is_broken_and_how_often_the_wake_word_was_
     broken = checked("error", "there is no microphone")
     needs_fix(broken)
     assert "there is no microphone" in broken.detail
+
+
+def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(
+    state: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check_of_something(_: Patient) -> Finding:
+        raise ValueError("a canary")
+
+    monkeypatch.setattr(doctor, "CHECKS", (check_of_something, doctor.check_python))
+    broken, python = examine(Config(), state)
+    needs_fix(broken)
+    assert (broken.name, "canary" in broken.detail, python.outcome) == ("of something", False, "ok")
+
+
+def test_every_check_has_a_name_of_its_own(state: Paths) -> None:
+    names = [finding.name for finding in examine(Config(web=WebSettings(port=0)), state)]
+    assert len(set(names)) == len(names) == len(doctor.CHECKS)
