@@ -98,6 +98,17 @@ class Order(msgspec.Struct, frozen=True):
     retain: bool = False
 
 
+def commanded(entity: Entity) -> set[str]:
+    """Return the topics on which an entity is told what to do."""
+    config = entity.config.items()
+    return {
+        value
+        for key, value in config
+        if key.endswith("command_topic") or key == "set_position_topic"
+        if isinstance(value, str)
+    }
+
+
 def orders(
     entity: Entity, state: State, service: str, data: dict[str, Any], templates: Templates
 ) -> list[Order]:

@@ -124,7 +124,11 @@ class Actions:
             await self._record("action.declined", occasion, asked.call, asked.effect, action=action)
             return Result(status="declined", text="All right, I won't.")
         tool, arguments = self._checked(asked.call)
-        return await self._run(tool, arguments, asked.call, asked.effect, occasion, action=action)
+        effect = tool.effect(arguments, occasion)
+        if (effect.reach, effect.risk) != (asked.effect.reach, asked.effect.risk):
+            # What a name means changed since the question.
+            raise EdgeError("CONFIRMATION_GONE", "that means something else now: say again what you want")
+        return await self._run(tool, arguments, asked.call, effect, occasion, action=action)
 
     async def undo(self, occasion: Occasion) -> Result:
         """Take back the last action of this conversation; raises NOTHING_TO_UNDO, and as `do`."""

@@ -12,8 +12,9 @@ from edge_assistant.config.schema import ActionRisk, HomeDevice
 from edge_assistant.errors import EdgeError, UsageError
 from edge_assistant.home.control import Control, Done
 from edge_assistant.home.entity import Entity, State
+from edge_assistant.home.orders import SERVICES, commanded
 from edge_assistant.home.registry import Registry, controllable
-from edge_assistant.home.risk import effect_of, riskier
+from edge_assistant.home.risk import GUARDS, effect_of, riskier
 from edge_assistant.tools.protocol import Call, Effect, Occasion, Outcome
 
 MOST = 100
@@ -99,11 +100,27 @@ class HomeTool:
         risk: ActionRisk = "free"
         for step in steps:
             entity = self._found(step.entity)
-            self._control.prepare(entity.id, step.service, step.data)
+            _, sent = self._control.prepare(entity.id, step.service, step.data)
             wish = self._settings.get(entity.id) or self._settings.get(entity.name) or HomeDevice()
-            risk = riskier(
-                riskier(risk, wish.risk), effect_of(entity.domain, step.service, entity.device_class)
-            )
+            names = (entity.name, entity.device)
+            effect = effect_of(entity.domain, step.service, entity.device_class, names)
+            for each in (wish.risk, effect, self._lent({order.topic for order in sent}, entity)):
+                risk = riskier(risk, each)
+        return risk
+
+    def _lent(self, topics: set[str], entity: Entity) -> ActionRisk:
+        """Return the risk of telling something on a topic on which a lock, or the like, is told too.
+
+        Whatever may announce a lamp could else give it the topic of the front door.
+        """
+        others = (each for each in self._registry.entities if each.domain in GUARDS and each.id != entity.id)
+        shared = (each for each in others if not topics.isdisjoint(commanded(each)))
+        risk: ActionRisk = "free"
+        for each in shared:
+            for service in SERVICES[each.domain]:
+                risk = riskier(
+                    risk, effect_of(each.domain, service, each.device_class, (each.name, each.device))
+                )
         return risk
 
     async def _do(self, steps: tuple[Step, ...]) -> tuple[list[Done], list[EdgeError]]:

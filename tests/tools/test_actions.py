@@ -121,6 +121,13 @@ async def test_a_yes_does_what_was_asked_and_not_what_was_said_since(actions, do
     assert door.runs == [("front", "owner")]
 
 
+async def test_a_yes_does_not_count_when_what_was_asked_became_riskier(actions, door):
+    asked = await actions.do(CALL, occasion())
+    door.risk = "pin"
+    assert await refused(actions.answer(asked.asked.id, OWNER, approve=True)) == "CONFIRMATION_GONE"
+    assert door.runs == []
+
+
 async def test_a_pin_must_be_right_and_cannot_be_guessed(actions, door, time):
     door.risk = "pin"
     asked = (await actions.do(CALL, occasion())).asked
