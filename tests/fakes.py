@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from edge_assistant.assistant.ladder import Extensions
+from edge_assistant.assistant.routing import Elsewhere, Policy
 from edge_assistant.errors import EdgeError
 from edge_assistant.llm.protocol import (
     Completion,
@@ -15,6 +17,7 @@ from edge_assistant.llm.protocol import (
     Progress,
     Stream,
 )
+from edge_assistant.memory.conversations import Conversations
 
 Step = str | Progress | EdgeError | asyncio.Event
 """A piece of text, progress, an error to raise, or an event to wait for."""
@@ -89,3 +92,21 @@ class ScriptedModel:
 
     async def forget(self, conversation: str) -> None:
         self.forgotten.append(conversation)
+
+
+class Purse:
+    """A month's budget in memory."""
+
+    def __init__(self, tokens: int = 10_000) -> None:
+        self.tokens = tokens
+
+    async def left(self) -> int:
+        return self.tokens
+
+    async def spend(self, tokens: int) -> None:
+        self.tokens -= tokens
+
+
+def with_cloud(cloud: ScriptedModel, conversations: Conversations) -> Extensions:
+    """Return extensions with a cloud that answers whoever asks for it."""
+    return Extensions(elsewhere=Elsewhere(cloud, Policy(consent="asked"), Purse(), conversations))

@@ -58,6 +58,9 @@ DROPPED_NOTICE = (
 KEEP_SECONDS = 5.0
 """How much of an answer a power cut may take."""
 
+CUT_OFF_PRIVATE = Route(rung="local", model="", reason="stopped early", private=True)
+"""What stands with a private message until it is answered: no crash takes the mark away."""
+
 UNSURE = "the model on this device was unsure"
 
 Status = Literal["complete", "interrupted", "truncated", "failed"]
@@ -153,14 +156,17 @@ class Answer:
         return began.new
 
     async def _store_message(self, request: Request) -> BeganTurn:
-        arguments = (request.id, request.session, request.principal.id, request.text, request.replaces)
+        begin = functools.partial(
+            self._conversations.begin_turn, request.id, request.session, request.principal.id, request.text,
+            request.replaces, route=CUT_OFF_PRIVATE if request.private else None,
+        )  # fmt: skip
         try:
-            return await self._conversations.begin_turn(*arguments)
+            return await begin()
         except EdgeError as error:
             if error.code != "SESSION_NOT_FOUND":
                 raise
         await self._conversations.ensure_session(request.session, request.principal.id)
-        return await self._conversations.begin_turn(*arguments)
+        return await begin()
 
     async def _work(self) -> EdgeError | None:
         """Wait and generate until the end, a stop, or the error that is returned."""

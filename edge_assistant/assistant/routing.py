@@ -8,6 +8,7 @@ whatever followed on it in the same conversation.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -225,10 +226,7 @@ class Elsewhere:
         if self.policy.consent == "never" or (self.policy.consent == "asked" and not asked):
             case = self._case(question, outlook, asked=bool(asked), private="", cost=0, left=0)
             return decide(case, self.policy)
-        history = [turn for turn in await self._conversations.all_turns(request.session) if turn.answer_text]
-        private = await asyncio.to_thread(
-            private_reason, request, asked or request.text, retrieved=bool(question.passages), history=history
-        )
+        private = await self._private_reason(question, asked or request.text)
         sent = sum(len(message.content) for message in generation.messages)
         cost = min(sent, HISTORY_CHARACTERS) // CHARACTERS_PER_TOKEN + generation.sampling.max_tokens
         case = self._case(
@@ -241,10 +239,15 @@ class Elsewhere:
         request = question.request
         if self.policy.consent == "never" or request.principal.role == "guest":
             return False
-        history = [turn for turn in await self._conversations.all_turns(request.session) if turn.answer_text]
+        return not await self._private_reason(question, text)
+
+    async def _private_reason(self, question: Question, text: str) -> str:
+        """Look at all that was said before in the conversation, answered or not, still in view or not."""
+        turns = await self._conversations.all_turns(question.request.session)
+        before = tuple(itertools.takewhile(lambda turn: turn.turn_id != question.turn.id, turns))
         retrieved = bool(question.passages)
-        return not await asyncio.to_thread(
-            private_reason, request, text, retrieved=retrieved, history=history
+        return await asyncio.to_thread(
+            private_reason, question.request, text, retrieved=retrieved, history=before
         )
 
     async def affords(self, generation: Generation) -> bool:

@@ -15,6 +15,7 @@ from edge_assistant.errors import EdgeError
 HELP = """\
 /new            begin a new conversation
 /sessions       list the conversations; /open NUMBER goes on with one
+/private TEXT   say TEXT so that it stays on this device
 /quit           leave (also Ctrl+D)
 Ctrl+C stops an answer. Everything else is said to the assistant."""
 
@@ -68,17 +69,19 @@ class Chat:
                 self._list_sessions()
             case "/open":
                 self._open(argument)
+            case "/private" if argument.strip():
+                self._say(argument.strip(), private=True)
             case _ if command.startswith("/"):
                 print(f"{printable(command)} is no command; /help lists them.")
             case _:
                 self._say(line)
         return True
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, private: bool = False) -> None:
         turn_id = uuid.uuid4().hex
         try:
             self._connection.send(
-                type="message", id=turn_id, session=self._session, text=text, user=self._user
+                type="message", id=turn_id, session=self._session, text=text, user=self._user, private=private
             )
             self._print(turn_id)
         except EdgeError as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_assistant.cloud.wire import (
+    LONGEST_ANSWER,
     WINDOW,
     Accepted,
     Acknowledged,
@@ -30,9 +31,6 @@ ACCEPT_SECONDS = 2.0
 
 MOST_FAILURES = 3
 """Workers that may give up on one question."""
-
-MAX_CHARACTERS = 1 << 20
-"""Longest answer that is taken."""
 
 BLAMELESS = frozenset({"CLOUD_BUSY", "CLOUD_GONE"})
 """What a worker says that has no room, or stops: no fault of the question."""
@@ -169,6 +167,11 @@ class Call:
         if self.worker:
             yield Tell(self.worker, Cancel(id=self.id, attempt=self.attempt))
 
+    def withdraw(self) -> Iterator[Action]:
+        """End it: it may not be asked any more."""
+        if not self.ended:
+            yield from self._fail("CLOUD_NO_CONSENT", "nobody here agrees to the cloud any more")
+
     def _ask(self, now: float) -> Request:
         self.attempt += 1
         self.worker, self._heard, self._probed, self._again_at = "", now, False, None
@@ -182,7 +185,7 @@ class Call:
         if chunk.index > self.chunks:
             yield from self._missing()
             return
-        if len(self.text) + len(chunk.text) > MAX_CHARACTERS:
+        if len(self.text) + len(chunk.text) > LONGEST_ANSWER:
             yield Tell(self.worker, Cancel(id=self.id, attempt=self.attempt))
             yield from self._fail("CLOUD_FAILED", "the cloud's answer never ends")
             return

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict
 from typing import Literal
 
 import msgspec
@@ -72,8 +71,8 @@ class Deferred:
         self._config = config
         self._backoff = Backoff(AGAIN)
         self._wanted = asyncio.Event()
-        self._arrived: OrderedDict[str, QuickAnswer] = OrderedDict()
-        """Answers on their way into their conversations, by id of the letter and turn."""
+        self._arrived: dict[str, QuickAnswer] = {}
+        """The answer on its way into its conversation, by id of the letter and turn."""
 
     @property
     def online(self) -> bool:
@@ -144,14 +143,14 @@ class Deferred:
         principal = Principal(letter.principal, waiting.role)
         if await assistant.turn(letter.id, principal) is None:
             self._arrived[letter.id] = await self._ask(waiting, letter.principal)
-            turn = await assistant.start(
-                Request(
-                    id=letter.id, text=waiting.text, session=waiting.session, principal=principal,
-                    source="cloud",
-                )
-            )  # fmt: skip
-            await turn.wait()
-            del self._arrived[letter.id]
+            request = Request(
+                id=letter.id, text=waiting.text, session=waiting.session, principal=principal, source="cloud"
+            )
+            try:
+                turn = await assistant.start(request)
+                await turn.wait()
+            finally:
+                del self._arrived[letter.id]
 
     async def _ask(self, waiting: Waiting, principal: str) -> QuickAnswer:
         messages = (Message("system", system_prompt(self._config)), Message("user", waiting.text))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 from edge_assistant.cloud.wire import (
+    LONGEST_ANSWER,
     LONGEST_CHUNK,
     MOST_CHUNKS,
     WINDOW,
@@ -34,6 +35,10 @@ KEPT_SECONDS = 30.0
 """How long a finished answer is kept for a device that lost a piece."""
 
 _BUSY = "MODEL_REMOTE_BUSY"
+_ENDLESS = "CLOUD_ENDLESS"
+_HOPELESS = frozenset({"MODEL_REMOTE_REFUSED", _ENDLESS})
+"""No other try would end better."""
+
 _UPSTREAM_TRIES = 2
 _OFFLINE_PAUSE_SECONDS = 0.1
 
@@ -70,6 +75,7 @@ class Job:
         self._base = ask.resume_from
         """Index of the first chunk made here."""
         self._chunks: list[str] = []
+        self._characters = len(ask.begun)
         self._next = self._acknowledged = ask.resume_from
         """Index of the next chunk to be said; of the first that is not known to have arrived."""
         self._last: Finished | Failed | None = None
@@ -146,7 +152,7 @@ class Job:
                 return self._finished(stream.completion)
             except EdgeError as error:
                 tries += error.code != _BUSY
-                if tries >= _UPSTREAM_TRIES or error.code == "MODEL_REMOTE_REFUSED":
+                if tries >= _UPSTREAM_TRIES or error.code in _HOPELESS:
                     raise
                 await self._wait(error)
                 seam = Seam(self.ask.begun + "".join(self._chunks))
@@ -163,9 +169,10 @@ class Job:
         await asyncio.sleep(pause)
 
     def _add(self, text: str) -> None:
+        self._characters += len(text)
+        if self._characters > LONGEST_ANSWER or self._base + len(self._chunks) >= MOST_CHUNKS:
+            raise EdgeError(_ENDLESS, "an answer that never ends")
         for start in range(0, len(text), LONGEST_CHUNK):
-            if self._base + len(self._chunks) >= MOST_CHUNKS:
-                raise EdgeError("CLOUD_FAILED", "an answer of too many pieces")
             self._chunks.append(text[start : start + LONGEST_CHUNK])
         self._news.set()
 
@@ -236,7 +243,7 @@ class Job:
         refused = error.code == "MODEL_REMOTE_REFUSED"
         code = "CLOUD_REFUSED" if refused else "CLOUD_BUSY" if error.code == _BUSY else "CLOUD_FAILED"
         return Failed(
-            worker=self._worker, attempt=self.ask.attempt, code=code, again=not refused,
+            worker=self._worker, attempt=self.ask.attempt, code=code, again=error.code not in _HOPELESS,
             retry_after=min(error.retry_after or 0.0, 600.0) if code == "CLOUD_BUSY" else 0.0,
         )  # fmt: skip
 

@@ -36,6 +36,7 @@ from edge_assistant.errors import ModelError
 from edge_assistant.llm.protocol import Completion, FinishReason, Generation, ModelStatus, Piece, Stream
 from edge_assistant.llm.stream import FedStream, unstarted_completion
 from edge_assistant.mqtt.connection import Connection, Incoming, OfflineError, Outgoing
+from edge_assistant.people.allowance import Allowance
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ PATIENCE_SECONDS = 12.0
 """How long no worker may be heard of until the device helps itself."""
 
 MOST_CALLS = 16
+
+COMPLAINTS_A_MINUTE, STRANGERS_A_MINUTE, STRANGERS_AT_ONCE = 1.0, 60.0, 32
+"""Lines in the log about what can't be read, and cancels of what was never asked: a broker that repeats
+itself fills neither log nor line. A worker that no cancel reached gives up by itself."""
+
 _TICK_SECONDS = 0.25
 
 
@@ -54,7 +60,8 @@ class CloudModel:
     """A model behind the broker. Nothing names the person or conversation; the device's name is in the topic.
 
     Errors raised while iterating: CLOUD_OFFLINE (no broker now), CLOUD_NO_WORKER (nobody answers),
-    CLOUD_BUSY, CLOUD_LATE (past its deadline), CLOUD_TOO_LONG, CLOUD_FAILED and what the worker names.
+    CLOUD_BUSY, CLOUD_LATE (past its deadline), CLOUD_TOO_LONG, CLOUD_NO_CONSENT (see `allow`),
+    CLOUD_FAILED and what the worker names.
     """
 
     def __init__(
@@ -72,6 +79,9 @@ class CloudModel:
         self._patience = patience_seconds
         self._clock = clock
         self._open: dict[str, _Answer] = {}
+        self._allowed = True
+        self._complaints = Allowance(per_minute=COMPLAINTS_A_MINUTE, burst=1)
+        self._strangers = Allowance(per_minute=STRANGERS_A_MINUTE, burst=STRANGERS_AT_ONCE)
         connection.subscribe(reply_topic(device), self._hear)
         connection.when_online(self._reconnected)
 
@@ -91,6 +101,14 @@ class CloudModel:
             await self._carry_out(answer, answer.call.cancel())
             answer.end_cancelled()
 
+    def allow(self, *, allowed: bool) -> None:
+        """Let questions leave, or none from now on: what is under way is given up and not asked again."""
+        self._allowed = allowed
+        if not allowed:
+            for answer in self._open.values():
+                answer.withdrawn = True
+                answer.cancelled.set()
+
     def generate(self, generation: Generation) -> Stream:
         """Ask; the answer comes as it is made. Past `MOST_CALLS` or without a broker it fails at once."""
         call = Call(
@@ -98,7 +116,9 @@ class CloudModel:
             patience_seconds=self._patience, begun=generation.begun,
         )  # fmt: skip
         answer = _Answer(call, generation, self._clock)
-        if not self._connection.online:
+        if not self._allowed:
+            answer.stream.fail(ModelError("CLOUD_NO_CONSENT", "nobody here agreed to the cloud"))
+        elif not self._connection.online:
             answer.stream.fail(_offline())
         elif len(self._open) >= MOST_CALLS:
             answer.stream.fail(ModelError("CLOUD_BUSY", "too much is asked of the cloud", retry_after=10.0))
@@ -122,7 +142,9 @@ class CloudModel:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_TICK_SECONDS):
                         await answer.cancelled.wait()
-                if answer.cancelled.is_set():
+                if answer.withdrawn:
+                    await self._carry_out(answer, call.withdraw())
+                elif answer.cancelled.is_set():
                     await self._carry_out(answer, call.cancel())
                     answer.end_cancelled()
                 else:
@@ -138,12 +160,13 @@ class CloudModel:
         try:
             reply = decode_reply(message.payload)
         except BAD:
-            logger.warning("the cloud sent what can't be read: %d bytes", len(message.payload))
+            if not self._complaints.take("", self._clock()):
+                logger.warning("the cloud sent what can't be read: %d bytes", len(message.payload))
             return
         answer = self._open.get(name)
         if answer is not None:
             await self._carry_out(answer, answer.call.hear(reply, self._clock()))
-        elif isinstance(reply, Accepted | Alive | Chunk):
+        elif isinstance(reply, Accepted | Alive | Chunk) and not self._strangers.take("", self._clock()):
             with contextlib.suppress(*BAD):
                 await self._tell(reply.worker, _cancel(name, reply.attempt))
 
@@ -164,6 +187,8 @@ class CloudModel:
                     await self._ask(answer, action)
 
     async def _ask(self, answer: _Answer, request: Request) -> None:
+        if not self._allowed:
+            return
         payload = encode(_ask(answer.call.id, answer.generation, request))
         if len(payload) > LARGEST_QUESTION_BYTES:
             answer.call.ended = True
@@ -190,6 +215,8 @@ class _Answer:
         self.call = call
         self.generation = generation
         self.cancelled = asyncio.Event()
+        self.withdrawn = False
+        """Whether it may not be asked any more."""
         self.stream = FedStream(self.cancelled.set)
         self.task: asyncio.Task[None] | None = None
         self._clock = clock

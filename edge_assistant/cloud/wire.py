@@ -29,6 +29,9 @@ LARGEST_QUESTION_BYTES = 200_000
 WINDOW = 256
 """Chunks that may be on their way without an `ack`."""
 
+LONGEST_ANSWER = 1 << 20
+"""Characters of an answer that a worker makes and a device takes: one that goes on never ends."""
+
 MOST_CHUNKS = 1 << 20
 LONGEST_CHUNK = 32_000
 

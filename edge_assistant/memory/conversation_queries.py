@@ -104,13 +104,15 @@ def drop_turns_from(db: apsw.Connection, turn_id: str, session_id: str) -> list[
     return [str(row[0]) for row in db.execute(query, (session_id, storable(turn_id))).fetchall()]
 
 
-def insert_turn(db: apsw.Connection, turn_id: str, session_id: str, text: str, who: str) -> StoredTurn:
+def insert_turn(
+    db: apsw.Connection, turn_id: str, session_id: str, text: str, who: str, *, route: str | None = None
+) -> StoredTurn:
     """Add a running turn at the end of its session, which takes its title from the first one."""
     now = time.time()
     status: TurnStatus = "running"
     db.execute(
-        "INSERT INTO turns(id, session, status, user_text, created_at, said_by) VALUES(?,?,?,?,?,?)",
-        (turn_id, session_id, status, text, now, who),
+        "INSERT INTO turns(id, session, status, user_text, created_at, said_by, route) VALUES(?,?,?,?,?,?,?)",
+        (turn_id, session_id, status, text, now, who, route),
     )
     db.execute(
         "UPDATE sessions SET updated_at = ?, title = iif(title = '', ?, title) WHERE id = ?",

@@ -153,12 +153,20 @@ class Conversations:
         return await self._database.read(lambda db: touched_sessions(db, subject))
 
     async def begin_turn(
-        self, turn_id: str, session_id: str, principal_id: str, text: str, replaces: str = ""
+        self,
+        turn_id: str,
+        session_id: str,
+        principal_id: str,
+        text: str,
+        replaces: str = "",
+        *,
+        route: object | None = None,
     ) -> BeganTurn:
         """Store a person's message durably, once; a known id returns its turn and stores nothing.
 
         With `replaces`, the id of an earlier turn, that one and all after it are erased. The first
-        message of a session without a title gives it one. Raises BAD_ID, SESSION_NOT_FOUND, and
+        message of a session without a title gives it one. `route` is what stands while there is no answer,
+        also when a crash cuts the turn off. Raises BAD_ID, SESSION_NOT_FOUND, and
         TURN_NOT_FOUND when the id is somebody else's.
         """
         check_id(turn_id)
@@ -172,7 +180,7 @@ class Conversations:
             if replaces:
                 check_erasable(db, session_id, principal_id)
             replaced = drop_turns_from(db, replaces, session_id) if replaces else []
-            turn = insert_turn(db, turn_id, session_id, clean, principal_id)
+            turn = insert_turn(db, turn_id, session_id, clean, principal_id, route=pack_details(route))
             return BeganTurn(new=True, turn=turn, replaced=tuple(replaced))
 
         return await self._database.write(work)
@@ -248,9 +256,12 @@ class Conversations:
         return [turn_of(row) for row in rows]
 
     async def left_out(self, session_id: str, most: int) -> list[str]:
-        """Return the latest messages that `history` no longer holds, oldest first."""
+        """Return the latest messages that `history` no longer holds, oldest first.
+
+        Like there, what was never answered is not among them.
+        """
         query = """
-            SELECT user_text FROM turns WHERE session = ?1
+            SELECT user_text FROM turns WHERE session = ?1 AND answer_text <> ''
             AND seq < (SELECT context_start FROM sessions WHERE id = ?1) ORDER BY seq DESC LIMIT ?2
         """
         rows = await self._database.read(lambda db: db.execute(query, (session_id, most)).fetchall())

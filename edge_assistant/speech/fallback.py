@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from edge_assistant.errors import EdgeError, SpeechError
 from edge_assistant.speech.engines.registry import Lazy
@@ -23,12 +25,7 @@ class FallbackTranscriber:
 
     def load(self) -> None:
         """Load the first that can be loaded."""
-        for engine in self._engines:
-            try:
-                engine.get()
-            except EdgeError:
-                continue
-            return
+        _load_first(self._engines)
 
     def open(self) -> Hearing:
         """Begin an utterance with the first engine that works."""
@@ -95,12 +92,7 @@ class FallbackSynthesizer:
 
     def load(self) -> None:
         """Load the first that can be loaded."""
-        for engine in self._engines:
-            try:
-                engine.get()
-            except EdgeError:
-                continue
-            return
+        _load_first(self._engines)
 
     def speak(self, text: str, *, voice: str = "", speed: float = 1.0) -> Iterator[Sound]:
         """Yield the sound of `text`; an engine that fails before its first sound is replaced.
@@ -122,3 +114,10 @@ class FallbackSynthesizer:
             else:
                 return
         raise last
+
+
+def _load_first(engines: Iterable[Lazy[Any]]) -> None:
+    for engine in engines:
+        with contextlib.suppress(EdgeError):
+            engine.get()
+            return

@@ -40,6 +40,7 @@ class Cloud:
     """What the cloud adds to the assistant, and what it does by itself once there is one."""
 
     extensions: Extensions
+    model: CloudModel
     elsewhere: Elsewhere
     budget: MonthlyBudget
     deferred: Deferred
@@ -47,6 +48,7 @@ class Cloud:
     def configure(self, config: Config) -> None:
         """Ask from now on only when and what `config` allows."""
         self.elsewhere.policy = policy_of(config)
+        self.model.allow(allowed=self.elsewhere.policy.consent != "never")
         self.deferred.configure(config)
 
     def serve(self, stack: AsyncExitStack, assistant: Assistant) -> None:
@@ -95,7 +97,9 @@ async def start_cloud(
     extensions = Extensions(
         intents=(ArrivedRung(deferred),), extractive=(DeferringRung(deferred),), elsewhere=elsewhere
     )
-    return Cloud(extensions, elsewhere, budget, deferred)
+    made = Cloud(extensions, model, elsewhere, budget, deferred)
+    made.configure(config)
+    return made
 
 
 def policy_of(config: Config) -> Policy:

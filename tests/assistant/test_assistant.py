@@ -342,7 +342,7 @@ async def test_a_full_disk_at_the_end_is_told_and_the_streamed_text_was_seen(
 async def test_a_message_that_cannot_be_stored_is_refused_and_may_be_sent_again(
     assistant, conversations, monkeypatch
 ):
-    async def full(*_args):
+    async def full(*_args, **_more):
         raise StoreError("STORE_FULL", "the disk is full: free some space")
 
     with monkeypatch.context() as patch:

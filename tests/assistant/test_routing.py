@@ -23,7 +23,7 @@ from edge_assistant.config import Config
 from edge_assistant.errors import ModelError
 from edge_assistant.llm.protocol import ModelStatus, Piece
 from tests.assistant.conftest import GUEST, ask, watch
-from tests.fakes import ScriptedModel
+from tests.fakes import Purse, ScriptedModel
 
 READY = ModelStatus(name="small", phase="ready", context=4096)
 ALWAYS = Policy(consent="always", wait_seconds=20)
@@ -88,17 +88,6 @@ def test_an_unsure_beginning_is_told_by_its_mean():
         assert heard == [None] * 11 + [unsure]
         if not unsure:
             assert doubt.hear(0.0) is False
-
-
-class Purse:
-    def __init__(self, tokens=10_000):
-        self.tokens = tokens
-
-    async def left(self):
-        return self.tokens
-
-    async def spend(self, tokens):
-        self.tokens -= tokens
 
 
 class Source:
@@ -190,6 +179,40 @@ async def test_memories_that_an_answer_stood_on_keep_the_conversation_here_for_g
     await conversations.drop_turns("s", 1)
     assert (await last(make(), "t2", ASK)).route.rung == "local"
     assert cloud.generations == []
+
+
+async def test_a_private_message_that_was_stopped_or_cut_off_by_a_crash_never_leaves_later(
+    make, model, cloud, conversations
+):
+    gate = asyncio.Event()
+    model.steps, secret = [gate, "never"], "Tell me about zanzibar syndrome"
+    assistant = make()
+    for number, session in enumerate(("stopped", "crashed")):
+        request = msgspec.structs.replace(ask(f"t{number}", secret, session=session), private=True)
+        turn = await assistant.start(request)
+        await _begun(model, number + 1)
+        if session == "stopped":
+            await turn.cancel()
+            assert (await turn.wait()).text == ""
+    await conversations.recover()  # as the next start does; this device was killed in mid-answer
+    survivor = make()
+    model.steps = ["Fine."]
+    for session in ("stopped", "crashed"):
+        stored = (await conversations.transcript(session, "owner"))[0]
+        assert (stored.answer_text, stored.route["private"]) == ("", True)
+        assert (await last(survivor, f"{session}-1", ASK, session=session)).route.rung == "local"
+    await conversations.drop_turns("stopped", 5)
+    assert await conversations.left_out("stopped", 9) == [ASK]  # what nobody answered is in no gist either
+    assert (await last(survivor, "later", ASK, session="stopped")).route.rung == "local"
+    assert cloud.generations == []
+    assert all("zanzibar" not in str(each.messages) for each in model.generations[2:])
+    await assistant.close()
+
+
+async def _begun(model, count):
+    async with asyncio.timeout(10):
+        while len(model.generations) < count:
+            await asyncio.sleep(0)
 
 
 async def test_a_cloud_that_fails_at_once_costs_nothing_but_a_word_of_explanation(make, model, cloud):

@@ -5,8 +5,18 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_assistant.cloud.call import MAX_CHARACTERS, Call, End, Request, Say, Tell
-from edge_assistant.cloud.wire import Accepted, Acknowledged, Alive, Cancel, Chunk, Failed, Finished, Resume
+from edge_assistant.cloud.call import Call, End, Request, Say, Tell
+from edge_assistant.cloud.wire import (
+    LONGEST_ANSWER,
+    Accepted,
+    Acknowledged,
+    Alive,
+    Cancel,
+    Chunk,
+    Failed,
+    Finished,
+    Resume,
+)
 
 
 def call(**more):
@@ -124,7 +134,7 @@ def test_the_link_that_comes_back_finds_the_same_worker():
 def test_an_answer_without_end_is_given_up():
     made = call()
     size = 32_000
-    for index in range(MAX_CHARACTERS // size + 1):
+    for index in range(LONGEST_ANSWER // size + 1):
         actions = list(made.hear(chunk(index, "x" * size), 1.0))
     assert actions[-1].error.code == "CLOUD_FAILED"
 

@@ -169,6 +169,26 @@ async def test_what_may_not_leave_is_not_kept_for_later_either(database):
     assert await device.outbox.waiting() == []
 
 
+async def test_an_answer_that_cannot_be_put_down_leaves_nothing_behind(database, monkeypatch):
+    monkeypatch.setattr(module, "AGAIN", RestartPolicy(first_seconds=0.01, longest_seconds=0.02))
+    device = Device(database)
+    await device.say("t", LATER)
+    start, failures = device.assistant.start, [EdgeError("STORE_FULL", "full")]
+
+    async def full(request):
+        if failures:
+            raise failures.pop()
+        return await start(request)
+
+    monkeypatch.setattr(device.assistant, "start", full)
+    async with device.running():
+        await device.go_online()
+        await until(lambda: not failures)
+        await _empty(device.outbox)
+    assert device.deferred._arrived == {}
+    assert (await device.texts())[-1] == ("why is the sky blue?", "Because of the air.")
+
+
 async def test_a_used_up_budget_keeps_the_question_waiting(database):
     device = Device(database, budget=0)
     async with device.running():

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from edge_assistant.bench.upstream import answer_to, question
+from edge_assistant.cloud.wire import LONGEST_ANSWER
 from edge_assistant.errors import EdgeError
 from tests.cloud.conftest import a_device, a_worker, generation, text_of
 from tests.llm.test_openai_remote import DONE, Server, chunk
@@ -112,6 +113,23 @@ async def test_a_server_that_says_nothing_ends_by_the_deadline(guarded, server):
     ):
         with pytest.raises(EdgeError, match="CLOUD_LATE"):
             await text_of(device.generate(generation("hello")))
+
+
+async def test_a_server_without_an_end_is_left_after_a_million_letters(pair, server):
+    worker, device = pair
+
+    async def behave(request):
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        while True:
+            await response.write(chunk("x" * 30_000))
+
+    server.behave = behave
+    with pytest.raises(EdgeError, match="CLOUD_FAILED"):
+        await text_of(device.generate(generation("hello")))
+    await until(lambda: worker.working == 0)
+    assert len(server.asked) == 1  # a second time would be as long
+    assert worker.counters.chunks * 30_000 <= LONGEST_ANSWER
 
 
 async def test_a_full_queue_sends_the_next_question_to_another_worker(guarded, upstream):

@@ -11,6 +11,7 @@ import pytest
 
 from edge_assistant.bench.upstream import answer_to, question
 from edge_assistant.cloud import wire
+from edge_assistant.cloud.rpc import STRANGERS_AT_ONCE
 from edge_assistant.errors import EdgeError
 from edge_assistant.mqtt.connection import Connection, Outgoing
 from tests.cloud.conftest import a_device, a_worker, connected, generation, text_of
@@ -112,6 +113,45 @@ async def test_a_cancelled_answer_ends_here_and_at_the_worker(at_kitchen, at_wor
         assert stream.completion.reason == "cancelled"
         await until(lambda: worker.working == 0)
         assert worker.counters.cancelled == 1
+
+
+async def test_consent_that_is_taken_back_ends_what_is_under_way_and_lets_nothing_more_leave(
+    at_kitchen, at_worker, upstream
+):
+    async with a_worker(at_worker, upstream) as worker, a_device(at_kitchen) as device:
+        stream = aiter(device.generate(generation(question(10_000, "long", 5))))
+        assert (await anext(stream)).text
+        device.allow(allowed=False)
+        with pytest.raises(EdgeError, match="CLOUD_NO_CONSENT"):
+            await text_of(stream)
+        await until(lambda: worker.working == 0)
+        with pytest.raises(EdgeError, match="CLOUD_NO_CONSENT"):
+            await text_of(device.generate(generation("hello")))
+        device.allow(allowed=True)
+        assert await text_of(device.generate(generation("hello"))) == "hello"
+        assert worker.counters.taken == 2
+
+
+async def test_a_cloud_that_talks_of_what_nobody_asked_fills_neither_log_nor_line(
+    at_kitchen, at_worker, upstream, caplog
+):
+    told = Inbox()
+    mad = Connection(at_worker, "edge-assistant-cloud-mad")
+    mad.subscribe(wire.control_topic("+", "mad"), told)
+    stopped_clock = a_device(at_kitchen, clock=lambda: 0.0)
+    async with a_worker(at_worker, upstream), stopped_clock as device, connected(mad):
+        for number in range(2 * STRANGERS_AT_ONCE):
+            await mad.publish(_reply(wire.encode(wire.Alive(worker="mad", attempt=1)), f"{number:032x}"))
+            await mad.publish(_reply(b"nonsense", "0" * 32))
+        assert await text_of(device.generate(generation("hello"))) == "hello"  # after all of that
+        await until(lambda: len(told.messages) >= STRANGERS_AT_ONCE)
+        await asyncio.sleep(0.1)
+    assert len(told.messages) == STRANGERS_AT_ONCE
+    assert sum("can't be read" in record.message for record in caplog.records) == 1
+
+
+def _reply(payload, name):
+    return Outgoing(topic=wire.reply_topic("kitchen"), payload=payload, correlation=name.encode())
 
 
 async def test_more_chunks_than_the_window_flow_and_none_is_lost(at_kitchen, at_worker, upstream):

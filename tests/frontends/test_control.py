@@ -33,6 +33,7 @@ from edge_assistant.people.people import People
 from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
+from tests import fakes
 
 
 class ScriptedStream:
@@ -122,7 +123,9 @@ class House:
         self.path = folder / "control.sock"
         self.model = ScriptedModel()
         self.conversations = Conversations(database)
-        self.assistant = Assistant(Config(), self.conversations, self.model)
+        self.cloud = fakes.ScriptedModel("From far away.")
+        extensions = fakes.with_cloud(self.cloud, self.conversations)
+        self.assistant = Assistant(Config(), self.conversations, self.model, extensions)
         preferences = Preferences(Config(), folder / "settings.json")
         audit, hooks = AuditLog(database), (conversation_hook(self.assistant.forgetting), fact_hook())
         self.services = Services(
@@ -171,6 +174,16 @@ async def test_a_message_is_answered_by_the_events_of_its_turn(house: House) -> 
     assert "".join(each.get("text", "") for each in events if each["type"] == "text.delta") == "Hello there."
     assert events[0] == {"type": "turn.started", "id": "t1", "seq": 1, "session": "s1"}
     assert events[-1]["status"] == "complete"
+
+
+async def test_what_is_marked_as_private_is_not_asked_elsewhere(house: House) -> None:
+    caller, rungs = await house.call(), []
+    for name, private in (("a", False), ("b", True)):
+        text = "Ask the cloud: why is the sky blue?"
+        await caller.send(type="message", id=name, session=name, text=text, private=private)
+        rungs.append((await caller.until("turn.finished"))[-1]["route"]["rung"])
+    assert rungs == ["cloud", "local"]
+    assert len(house.cloud.generations) == 1
 
 
 async def test_a_repeated_id_watches_the_same_turn_and_asks_nothing_again(house: House) -> None:

@@ -10,6 +10,7 @@ from edge_assistant.bench.cloud.parts import answer, broker_folder, counting_ups
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.measurement import Measurement, Setting
 from edge_assistant.bench.mosquitto import Mosquitto
+from edge_assistant.bench.thread import to_its_end
 from edge_assistant.bench.upstream import answer_to, question
 from edge_assistant.cloud.rpc import CloudModel
 from edge_assistant.errors import EdgeError
@@ -41,7 +42,7 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
         if self.returns_at is not None and self.now + seconds >= self.returns_at:
-            await asyncio.to_thread(self._broker.start)
+            await to_its_end(self._broker.start)
             self.returns_at = None
         self.now += seconds
         await asyncio.sleep(0)
@@ -51,7 +52,7 @@ async def _away(seconds: int, broker: Mosquitto, connection: Connection, clock: 
     """Return how long after the broker's return the connection was up again."""
     returns, connects = clock.now + seconds, connection.connects
     clock.returns_at = returns
-    await asyncio.to_thread(broker.kill)  # a short absence may be over when this returns
+    await to_its_end(broker.kill)  # a short absence may be over when this returns
     async with asyncio.timeout(600):
         while connection.connects == connects or not connection.online:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.002)

@@ -23,6 +23,7 @@ from edge_assistant.bench.cloud.proxy import Line, line
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.measurement import Measurement, Setting
 from edge_assistant.bench.mosquitto import Mosquitto
+from edge_assistant.bench.thread import to_its_end
 from edge_assistant.bench.upstream import answer_to, question
 from edge_assistant.cloud.rpc import CloudModel
 from edge_assistant.errors import EdgeError
@@ -94,13 +95,13 @@ async def _break(broker: Mosquitto, links: Line, crew: Workers, tally: Tally, mo
         what = random.choice(("worker", "worker", "link", "link", "broker"))  # noqa: S311
         tally.kills[what] += 1
         if what == "worker":
-            await asyncio.to_thread(crew.kill, random.randrange(WORKERS))  # noqa: S311
+            await to_its_end(crew.kill, random.randrange(WORKERS))  # noqa: S311
         elif what == "link":
             links.cut()
         else:
-            await asyncio.to_thread(broker.kill)
+            await to_its_end(broker.kill)
             await asyncio.sleep(random.uniform(0.05, 1.0))  # noqa: S311
-            await asyncio.to_thread(broker.start)
+            await to_its_end(broker.start)
 
 
 async def _run(setting: Setting) -> Tally:

@@ -25,6 +25,7 @@ from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.measurement import Measurement, Setting
 from edge_assistant.bench.mosquitto import Mosquitto
 from edge_assistant.bench.statistic import median, percentile
+from edge_assistant.bench.thread import to_its_end
 from edge_assistant.config import Config
 from edge_assistant.errors import EdgeError, ModelError
 from edge_assistant.frontends.mqtt.device import Device
@@ -162,9 +163,9 @@ async def _storm(setting: Setting, folder: Path) -> tuple[Counter[str], int, lis
                 numbers = range(kill * sent // kills, (kill + 1) * sent // kills)
                 sending = asyncio.create_task(_send(one, two, numbers), name="bench send")
                 await asyncio.sleep(random.uniform(0.05, 0.4))  # noqa: S311 - anywhere in the middle
-                await asyncio.to_thread(mosquitto.kill)
+                await to_its_end(mosquitto.kill)
                 await asyncio.sleep(random.uniform(0.1, 1.5))  # noqa: S311
-                await asyncio.to_thread(mosquitto.start)
+                await to_its_end(mosquitto.start)
                 back = time.monotonic()
                 await _both_online(one, two)
                 seconds.append(time.monotonic() - back)

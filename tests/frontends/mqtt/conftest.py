@@ -21,7 +21,7 @@ from edge_assistant.mqtt.seen import SeenCommands
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.store.database import Database
 from edge_assistant.tools.timers import Timers
-from tests.fakes import ScriptedModel
+from tests.fakes import ScriptedModel, with_cloud
 from tests.mosquitto import Mosquitto
 from tests.mqtt.test_connection import Inbox, running, until
 
@@ -72,10 +72,11 @@ class House:
 
     def __init__(self, mosquitto, database, tmp_path):
         self.mosquitto = mosquitto
-        self.model = ScriptedModel()
+        self.model, self.cloud = ScriptedModel(), ScriptedModel("From far away.")
+        conversations = Conversations(database)
         config = Config(personas={"butler": Persona(tone="dry")})
         self.preferences = Preferences(config, tmp_path / "settings.json", frozenset())
-        self.assistant = Assistant(config, Conversations(database), self.model)
+        self.assistant = Assistant(config, conversations, self.model, with_cloud(self.cloud, conversations))
         self.connection = Connection(mosquitto.broker, "pi")
         self.voice, self.restarts = Mouth(), []
         self.timers = Timers(database)

@@ -157,3 +157,12 @@ async def test_home_assistant_finds_the_device_again_when_either_side_restarts(h
 async def test_an_orderly_end_says_offline(house):
     await house.frontend.stop()
     await until(lambda: house.on("edge-assistant/pi/availability")[-1].payload == b"offline")
+
+
+async def test_what_is_marked_as_private_is_not_asked_elsewhere(house):
+    text = "Ask the cloud: why is the sky blue?"
+    await house.say("edge-assistant/pi/ask", {"text": text, "session": "a"})
+    await house.say("edge-assistant/pi/ask", {"text": text, "session": "b", "private": True})
+    answers = await house.heard("edge-assistant/pi/answer", 2)
+    assert {each["session"]: each["route"]["rung"] for each in answers} == {"a": "cloud", "b": "local"}
+    assert len(house.cloud.generations) == 1

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_assistant.assistant.assistant import Assistant
+from edge_assistant.config import Config
 from edge_assistant.config.schema import VoiceSettings
 from edge_assistant.errors import EdgeError
 from edge_assistant.frontends.voice import voice as room
 from edge_assistant.frontends.voice.phase import VoiceStatus
 from edge_assistant.frontends.voice.voice import Voice
+from edge_assistant.memory.conversations import Conversations
 from edge_assistant.speech.wire import (
     DeviceChanged,
     EndListening,
@@ -29,6 +34,8 @@ from edge_assistant.speech.wire import (
     StopHeard,
     WakeMissed,
 )
+from edge_assistant.store.database import Database
+from tests.fakes import ScriptedModel, with_cloud
 from tests.frontends.voice.scripted import ScriptedSpeech, TalkedTo
 from tests.frontends.web.conftest import until
 
@@ -113,6 +120,29 @@ async def test_a_question_is_answered_in_the_name_of_the_household(scene: Scene)
     scene.speech.play()
     scene.speech.silence(len(ANSWER))
     assert scene.phases == ["idle", "listening", "thinking", "speaking", "idle"]
+
+
+async def test_what_is_said_to_be_private_is_not_asked_elsewhere(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path / "assistant.db", secrets.token_bytes(32))
+    conversations, cloud = Conversations(database), ScriptedModel("From far away.")
+    assistant = Assistant(Config(), conversations, ScriptedModel(), with_cloud(cloud, conversations))
+    speech = ScriptedSpeech()
+    voice = Voice(VoiceSettings(enabled=True), assistant, speech)
+    await voice.start()
+    for spoken, said in (
+        ("Ask the cloud why the sky is blue.", "From far away."),
+        ("Ask the cloud, but keep this between us: why is the sky blue?", "Hello there."),
+    ):
+        speech.sent.clear()
+        speech.hear(spoken)
+        await until(lambda: speech.said_all)
+        assert speech.spoken == [said]
+        speech.play()
+        speech.silence(len(said))
+    assert len(cloud.generations) == 1
+    await voice.stop()
+    await assistant.close()
+    await database.close()
 
 
 async def test_the_first_clause_is_spoken_before_the_answer_is_complete(scene: Scene) -> None:
