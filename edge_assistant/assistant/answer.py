@@ -202,7 +202,12 @@ class Answer:
             if len(self._pieces) > kept:
                 kept = len(self._pieces)
                 with contextlib.suppress(EdgeError):  # a full disk is said when the whole is stored
-                    await self._conversations.keep_part(self._turn.id, "".join(self._pieces))
+                    await self._conversations.keep_part(
+                        self._turn.id,
+                        "".join(self._pieces),
+                        route=self._marked_route(),
+                        sources=self._sources,
+                    )
 
     async def _climb(self) -> None:
         """Let the first rung that can answer do so; the model answers when no other does."""
@@ -363,9 +368,8 @@ class Answer:
         """Store the answer, then tell it."""
         turn = self._turn
         text, token_ids, status = self._result(error)
-        if self._question.passages or self._request.private:
-            self._route = msgspec.structs.replace(self._route, private=True)
-        timings, usage, route = self._timings(), self._usage(), self._route
+        self._route = route = self._marked_route()
+        timings, usage = self._timings(), self._usage()
         with turn.stage("store"):
             await self._keep(text, token_ids, status, timings=timings, usage=usage, error=error)
         _log(turn, status, text, timings)
@@ -386,6 +390,11 @@ class Answer:
                 notice=" ".join(self._question.notices),
             )
         )
+
+    def _marked_route(self) -> Route:
+        """Return the route, marked when nothing of it may leave later."""
+        private = bool(self._question.passages) or self._request.private
+        return msgspec.structs.replace(self._route, private=True) if private else self._route
 
     async def _keep(
         self,

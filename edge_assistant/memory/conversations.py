@@ -222,10 +222,12 @@ class Conversations:
 
         return await self._database.write(work)
 
-    async def keep_part(self, turn_id: str, text: str) -> None:
-        """Store how far the answer of a turn has got that is still going on."""
-        query = "UPDATE turns SET answer_text = ? WHERE id = ? AND status = 'running'"
-        values = (storable(text), turn_id)
+    async def keep_part(
+        self, turn_id: str, text: str, *, route: object | None = None, sources: Sequence[object] = ()
+    ) -> None:
+        """Store how far the answer of a turn has got that is still going on, and what it stands on."""
+        query = "UPDATE turns SET answer_text = ?, route = ?, sources = ? WHERE id = ? AND status = 'running'"
+        values = (storable(text), pack_details(route), pack_details(sources or None), turn_id)
         await self._database.write(lambda db: db.execute(query, values))
 
     async def shorten_turn(self, turn_id: str, text: str) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
+from edge_assistant.assistant import answer
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.events import Route, TextDelta, TurnFailed
 from edge_assistant.assistant.ladder import Extensions, Passage, QuickAnswer
@@ -206,6 +207,25 @@ async def test_a_private_message_that_was_stopped_or_cut_off_by_a_crash_never_le
     assert (await last(survivor, "later", ASK, session="stopped")).route.rung == "local"
     assert cloud.generations == []
     assert all("zanzibar" not in str(each.messages) for each in model.generations[2:])
+    await assistant.close()
+
+
+async def test_half_an_answer_that_a_power_cut_left_still_tells_that_it_stood_on_memories(
+    make, model, cloud, conversations, monkeypatch
+):
+    monkeypatch.setattr(answer, "KEEP_SECONDS", 0.01)
+    model.steps = ["Ann ", "may eat ", asyncio.Event()]
+    assistant = make(sources=(Source(),))
+    await assistant.start(ask("t", "What may Ann eat?"))
+    async with asyncio.timeout(10):
+        while (await conversations.turn("t", "owner")).answer_text != "Ann may eat ":
+            await asyncio.sleep(0.01)
+    await conversations.recover()
+    model.steps = ["Fine."]
+    (stored,) = await conversations.history("s")
+    assert (stored.route["private"], len(stored.sources)) == (True, 1)
+    assert (await last(make(), "t2", ASK)).route.rung == "local"
+    assert cloud.generations == []
     await assistant.close()
 
 
