@@ -48,6 +48,7 @@ from edge_assistant.wiring.optional import (
     acting,
     answer_broker,
     commanding,
+    join_fleet,
     offer_tools,
     open_abilities,
     open_broker,
@@ -195,6 +196,7 @@ async def serve(
             services.metrics = start_observing(
                 stack, assistant, services, paths, voice=voice, broker=broker, cloud=cloud
             )
+            await join_fleet(stack, config, paths, services)
         services.tuner = look_after_model(
             stack, preferences, paths, model=model, relief=relief, notices=notices, daemon=daemon
         )
@@ -219,14 +221,24 @@ async def serve(
         # Turns end before the sockets close, so that those who watch see how.
         stack.push_async_callback(assistant.close)
         _settle()
-        notifier.ready(status_line(services))
-        await tell_systemd(stack, notifier, services, shutdown.reload, read_again)
-        logger.info("ready: process %d", os.getpid())
+        await _say_ready(stack, notifier, services, shutdown, read_again)
         await greeter.started(services)
         await shutdown.wanted.wait()
         logger.info("stopping")
         notifier.stopping()
     logger.info("stopped")
+
+
+async def _say_ready(
+    stack: AsyncExitStack,
+    notifier: Notifier,
+    services: Services,
+    shutdown: Shutdown,
+    read_again: Callable[[], Config] | None,
+) -> None:
+    notifier.ready(status_line(services))
+    await tell_systemd(stack, notifier, services, shutdown.reload, read_again)
+    logger.info("ready: process %d", os.getpid())
 
 
 async def _start_nights(

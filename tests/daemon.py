@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from edge_assistant.config import Paths
-from edge_assistant.frontends.address import socket_address
+from edge_assistant.config.address import socket_address
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0

@@ -20,8 +20,8 @@ import psutil
 from edge_assistant.bench.measurement import CannotMeasureError, Setting
 from edge_assistant.catalog.catalog import find_model
 from edge_assistant.config import Paths, load_paths
+from edge_assistant.config.address import socket_address
 from edge_assistant.errors import EdgeError, ModelError
-from edge_assistant.frontends.address import socket_address
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0

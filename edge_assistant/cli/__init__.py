@@ -41,6 +41,7 @@ COMMANDS = (
     ),
     ("recovery-code", "edge_assistant.cli.recovery_code", "make and print a new recovery code"),
     ("bench", "edge_assistant.cli.bench", "measure this device"),
+    ("fleet", "edge_assistant.cli.fleet", "enrol, watch and cut off many devices of one operator"),
     ("cloud-worker", "edge_assistant.cli.cloud_worker", "answer devices' questions with a larger model"),
 )
 """Name, module, one line of help."""

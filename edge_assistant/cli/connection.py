@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 from edge_assistant.config import load_paths
+from edge_assistant.config.address import socket_address
 from edge_assistant.errors import EdgeError
-from edge_assistant.frontends.address import socket_address
 
 Message = dict[str, Any]
 

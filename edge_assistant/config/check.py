@@ -49,6 +49,8 @@ def check_meaning(config: Config) -> None:
         )
     if config.cloud.enabled and not config.cloud.url:
         raise _bad("cloud.url", "cloud.enabled needs the address of the operator's broker")
+    if config.fleet.enabled and not config.fleet.url.startswith("mqtts://"):
+        raise _bad("fleet.url", "fleet.enabled needs the operator's broker, an address like mqtts://HOST")
     _check_telemetry(config.telemetry)
     if llm.engine == "openai" and not (llm.url and llm.remote_model):
         raise _bad("llm.engine", "`openai` needs llm.url and llm.remote_model")

@@ -21,6 +21,7 @@ _URL = r"^(https?://[^\s]+)?\Z"
 _BROKER = r"^mqtts?://[^\s/@]+/?\Z"
 _BROKER_OR_NOTHING = r"^(mqtts?://[^\s/@]+/?)?\Z"
 _DEVICE = r"^(?!(cloud|fleet)\Z)[a-z0-9-]{0,40}\Z"
+_SERIAL = r"^[A-Za-z0-9._:-]{0,64}\Z"
 _TOPIC = r"^[^+#\x00-\x1f]{1,256}\Z"
 _PREFIX = r"^[A-Za-z0-9_-]{0,64}\Z"
 
@@ -33,6 +34,7 @@ PATTERNS = {
     _BROKER: "an address such as `mqtt://192.168.1.20` or `mqtts://broker.lan:8883`, without a user",
     _BROKER_OR_NOTHING: "an address such as `mqtts://broker.example:8883`, without a user",
     _DEVICE: "a name of up to 40 small letters, digits or -, but not `cloud` or `fleet`",
+    _SERIAL: "up to 64 letters, digits or . _ : -",
     _PREFIX: "up to 64 letters, digits, _ or -",
     _TOPIC: "an MQTT topic of 1 to 256 characters without + and #",
     _URL: "an address such as `http://192.168.1.20:8000/v1`",
@@ -404,10 +406,20 @@ class Guard(Section, frozen=True):
 
 
 class Fleet(Section, frozen=True):
-    """`[fleet]`: many devices under one operator."""
+    """`[fleet]`: one of many devices under one operator."""
 
     enabled: bool = False
-    """Not in this version."""
+    """Whether it enrols with the operator's registrar and reports there how it is."""
+    url: Annotated[str, msgspec.Meta(pattern=_BROKER_OR_NOTHING, max_length=2048)] = ""
+    """Address of the operator's broker, where claim tokens are taken; must begin with `mqtts://`."""
+    ca_file: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """The fleet's authority, which signs that broker; empty trusts the system's."""
+    device: Annotated[str, msgspec.Meta(pattern=_DEVICE)] = ""
+    """What this device would like to be called; empty is the host's name. The registrar decides."""
+    serial: Annotated[str, msgspec.Meta(pattern=_SERIAL)] = ""
+    """Serial number of this board; empty reads it from the hardware."""
+    report_seconds: Annotated[float, msgspec.Meta(ge=5, le=86_400)] = 60.0
+    """How often it reports, besides at once when something changed."""
 
 
 class Telemetry(Section, frozen=True):
@@ -430,7 +442,7 @@ class Retention(Section, frozen=True):
     """Days after which a memory is erased that nobody said again; 0 keeps them."""
 
 
-UNAVAILABLE = ("guard", "fleet")
+UNAVAILABLE = ("guard",)
 """Sections that this version knows by name only."""
 
 

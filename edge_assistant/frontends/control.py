@@ -24,9 +24,9 @@ import msgspec
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.assistant.turn import Turn
+from edge_assistant.config.address import socket_address
 from edge_assistant.errors import BusyError, EdgeError
 from edge_assistant.frontends import document_orders, memory_orders
-from edge_assistant.frontends.address import socket_address
 from edge_assistant.frontends.document_orders import UploadDocument
 from edge_assistant.frontends.orders import (
     AddToken,

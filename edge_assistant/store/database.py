@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
@@ -23,7 +23,7 @@ from edge_assistant.store.connection import (
 )
 from edge_assistant.store.failure import plain_errors
 from edge_assistant.store.files import make_folder
-from edge_assistant.store.migrations import migrate
+from edge_assistant.store.migrations import MIGRATIONS, Migration, migrate
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +75,9 @@ class Database:
     plain data, never a cursor, and never keep the connection.
     """
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(self, path: Path, key: bytes, migrations: Sequence[Migration] = MIGRATIONS) -> None:
         self.path = path
+        self._migrations = migrations
         self._key = key
         self.lineage = lineage_of(key)
         """Tells its backups from those of others; a restored database keeps it."""
@@ -90,14 +91,16 @@ class Database:
         self._scanner = Lane("store-scanner", 1, lambda: connect(path, key, read_only=True))
 
     @classmethod
-    async def open(cls, path: Path, key: bytes) -> Self:
+    async def open(cls, path: Path, key: bytes, migrations: Sequence[Migration] = MIGRATIONS) -> Self:
         """Open or create the database at `path` under the 32-byte `key` and bring it up to date.
+
+        Whoever keeps something else than the assistant does names steps of its own.
 
         Raises `StoreError`: STORE_WRONG_KEY, STORE_DAMAGED, STORE_NEWER, STORE_FULL,
         STORE_UNAVAILABLE; then no file was changed.
         """
         make_folder(path.parent)
-        database = cls(path, key)
+        database = cls(path, key, migrations)
         try:
             await database._run(database._writer, lambda _: None)
         except BaseException:
@@ -108,7 +111,7 @@ class Database:
     def _open_writer(self) -> apsw.Connection:
         connection = open_checked(self.path, self._key)
         try:
-            applied = migrate(connection)
+            applied = migrate(connection, self._migrations)
         except BaseException:
             connection.close()
             raise

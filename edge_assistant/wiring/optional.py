@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from edge_assistant.assistant.acting import ConsentRung
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.ladder import Extensions
-from edge_assistant.config import Config
+from edge_assistant.config import Config, Paths
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.ops.preferences import Preferences
+from edge_assistant.ops.services import Services
 from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.database import Database
 
@@ -122,6 +123,15 @@ async def open_cloud(
     from edge_assistant.wiring.cloud import start_cloud
 
     return await start_cloud(stack, config, database, conversations, audit)
+
+
+async def join_fleet(stack: AsyncExitStack, config: Config, paths: Paths, services: Services) -> None:
+    """Be one of an operator's devices, when the owner wants that; disabled it is not even imported."""
+    if not config.fleet.enabled:
+        return
+    from edge_assistant.wiring.fleet import start_fleet
+
+    await start_fleet(stack, config, paths, services)
 
 
 async def answer_broker(

@@ -15,9 +15,9 @@ import pytest
 from edge_assistant.assistant.assistant import Assistant
 from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.config import Config
+from edge_assistant.config.address import socket_address
 from edge_assistant.errors import UsageError
 from edge_assistant.frontends import control
-from edge_assistant.frontends.address import socket_address
 from edge_assistant.frontends.control import MAX_CONNECTIONS, MAX_WATCHED, ControlSocket
 from edge_assistant.frontends.protocol import MAX_FRAME_BYTES
 from edge_assistant.llm.protocol import Completion, Generation, ModelStatus, Piece

@@ -14,8 +14,8 @@ from edge_assistant.bench.device import Device, running_device
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.measurement import Measurement, Setting
 from edge_assistant.bench.statistic import spread
+from edge_assistant.config.address import socket_address
 from edge_assistant.errors import EdgeError
-from edge_assistant.frontends.address import socket_address
 
 LIVES = 6
 """The first one only warms the file cache."""

@@ -20,8 +20,8 @@ from edge_assistant.bench.measurement import CannotMeasureError, Setting
 from edge_assistant.bench.voice.scripted import Scripted, scripted_server
 from edge_assistant.bench.voice.sound import RECORD_RATE_HZ, Recording, SoundServer, sound_server
 from edge_assistant.bench.voice.speech import Samples
+from edge_assistant.config.address import socket_address
 from edge_assistant.errors import EdgeError
-from edge_assistant.frontends.address import socket_address
 
 _QUIET = 300
 START_SECONDS = 60.0

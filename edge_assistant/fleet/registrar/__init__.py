@@ -1,0 +1,1 @@
+"""The operator's side of a fleet: who may join, what each shall be, and what became of it."""

@@ -1,0 +1,105 @@
+"""A fleet from end to end: broker, registrar, commands, and a real daemon."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import run_cli
+from tests.mosquitto import Mosquitto, free_port
+
+
+class Operator:
+    """The operator's machine: commands, a broker and the registrar in processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environ = {**os.environ, "STATE_DIRECTORY": str(folder)}
+        self.port, self.mutual = free_port(), free_port()
+        self.ca_file = folder / "registrar" / "ca.crt"
+        made = self.cli(
+            "init", "--host", "localhost", "--port", str(self.port), "--mutual-port", str(self.mutual),
+            "--user", getpass.getuser(),
+        )  # fmt: skip
+        config = re.search(r"mosquitto -c (\S+)", made)
+        assert config is not None
+        self.mosquitto = Mosquitto.provisioned(Path(config[1]), self.port).start()
+        self.process = subprocess.Popen(
+            (sys.executable, "-m", "edge_assistant", "fleet", "registrar"),
+            env=self.environ, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.log: list[str] = []
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line)
+
+    def settings(self, serial: str, token: str) -> dict[str, str]:
+        """The environment of a device that shall enrol, light enough: its model is elsewhere."""
+        return {
+            "EDGE_ASSISTANT__FLEET__ENABLED": "on",
+            "EDGE_ASSISTANT__FLEET__URL": f"mqtts://localhost:{self.port}",
+            "EDGE_ASSISTANT__FLEET__CA_FILE": str(self.ca_file),
+            "EDGE_ASSISTANT__FLEET__SERIAL": serial,
+            "EDGE_ASSISTANT__LLM__ENGINE": "openai",
+            "EDGE_ASSISTANT__LLM__URL": "http://127.0.0.1:9",
+            "EDGE_ASSISTANT__LLM__REMOTE_MODEL": "elsewhere",
+            "EDGE_ASSISTANT_SECRET_FLEET_CLAIM": token,
+        }
+
+    def cli(self, *words: str) -> str:
+        done = run_cli("fleet", *words, environ=self.environ)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def status(self) -> dict:
+        return json.loads(self.cli("status", "--json"))
+
+    def device(self, name: str) -> dict:
+        return next((each for each in self.status()["devices"] if each["name"] == name), {})
+
+    def close(self) -> None:
+        self.process.terminate()
+        assert self.process.wait(30) == 0, "".join(self.log)
+        self._reading.join()
+        self.mosquitto.kill()
+
+
+@pytest.fixture
+def operator(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    yield operator
+    operator.close()
+
+
+def test_a_daemon_enrols_is_approved_reports_and_is_cut_off(operator, make_daemon):
+    token = operator.cli("claim", "--serial", "b-1", "--name", "kitchen", "--group", "bench").strip()
+    daemon = make_daemon(**operator.settings("b-1", token))
+    daemon.wait_until(lambda: operator.device("kitchen").get("state") == "pending", 60)
+    operator.cli("approve", "kitchen")
+    daemon.wait_until(lambda: operator.device("kitchen").get("health") == "ok", 60)
+    device = operator.device("kitchen")
+    assert (device["state"], device["online"], device["groups"]) == ("enrolled", True, ["bench"])
+    assert device["disk_free_mb"] > 0
+    assert "smollm2-135m-instruct-q4_1" in device["models"]
+    assert re.search(r"kitchen +enrolled +yes +ok", operator.cli("status", "--group", "bench"))
+    assert token.partition(":")[2] not in daemon.log
+
+    daemon.restart()
+    daemon.wait_until(lambda: operator.device("kitchen")["online"], 60)
+    operator.cli("revoke", "kitchen")
+    seen = operator.device("kitchen")
+    assert (seen["state"], seen["online"]) == ("revoked", False)
+    daemon.restart()
+    assert operator.device("kitchen")["last_contact"] == seen["last_contact"]
+    assert "FLEET_DEVICE_UNKNOWN" in run_cli("fleet", "revoke", "attic", environ=operator.environ).stderr
