@@ -160,6 +160,24 @@ def test_every_error_code_is_explained_and_every_explained_one_exists() -> None:
     assert {code for code in explained - raised if "_" in code} == set()
 
 
+def logged_texts(source: Path) -> Iterator[tuple[int, ast.expr]]:
+    """Yield the text of each record that a file may write."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"), attr=level), args=[text, *rest]):
+                yield node.lineno, rest[0] if level == "log" else text
+
+
+def test_every_text_of_the_log_stands_in_the_source_so_that_it_may_be_shared() -> None:
+    logged = [
+        (f"{path.name}:{line}", text)
+        for path in (ROOT / "edge_assistant").rglob("*.py")
+        for line, text in logged_texts(path)
+    ]
+    assert len(logged) > 100
+    assert [place for place, text in logged if not isinstance(text, ast.Constant)] == []
+
+
 def test_no_file_names_a_package_index_or_a_path_of_somebodys_machine() -> None:
     # The patterns are written so that this file does not match them.
     index = (

@@ -32,6 +32,11 @@ COMMANDS = (
     ("models", "edge_assistant.cli.models", "list, pull, verify and remove models"),
     ("tune", "edge_assistant.cli.tune", "find out what is fastest on this device"),
     ("doctor", "edge_assistant.cli.doctor", "check this device; each failing line says the fix"),
+    (
+        "debug-bundle",
+        "edge_assistant.cli.debug_bundle",
+        "write what helps others to help, safe to share",
+    ),
     ("backup", "edge_assistant.cli.backup", "write an encrypted copy of everything it knows to a file"),
     ("restore", "edge_assistant.cli.restore", "bring a backup back, with the recovery code"),
     (

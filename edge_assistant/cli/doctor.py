@@ -30,18 +30,14 @@ def run(args: argparse.Namespace) -> int:
     paths = load_paths()
     if args.dry_run and not args.fix:
         raise UsageError("USAGE", "--dry-run goes with --fix")
-    configuration, config = _configuration(args)
-
-    def look() -> list[Finding]:
-        return [configuration, *examine(config, paths, **_daemon(paths))]
-
-    findings, outcomes = look(), []
+    config, findings = look(args, paths)
+    outcomes: list[Outcome] = []
     if args.fix and (wanted := steps(config, paths, findings)):
         if args.dry_run:
             outcomes = [Outcome(step.finding, step.what, done=False) for step in wanted]
         else:
             outcomes = [carried_out(step) for step in wanted]
-            findings = look()
+            findings = look(args, paths)[1]
     healthy = all(finding.outcome != "failed" for finding in findings)
     if args.json:
         fixes = {"fixes": outcomes} if args.fix else {}
@@ -49,6 +45,12 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_all(findings, outcomes, dry=args.dry_run)
     return 0 if healthy else 1
+
+
+def look(args: argparse.Namespace, paths: Paths) -> tuple[Config, list[Finding]]:
+    """Return the configuration, or the defaults in its place, and what every check finds."""
+    configuration, config = _configuration(args)
+    return config, [configuration, *examine(config, paths, **_daemon(paths))]
 
 
 def _print_all(findings: list[Finding], outcomes: list[Outcome], *, dry: bool) -> None:

@@ -33,6 +33,7 @@ from edge_assistant.frontends.orders import (
     AddUser,
     Backup,
     BackupWritten,
+    Debug,
     DeviceList,
     Devices,
     Link,
@@ -222,7 +223,7 @@ class _Connection:
         match order:
             case Pair() | AddUser() | AddToken() | Devices() | Revoke():
                 return await self._admit(order)
-            case Tune() | Link() | Status() | Sessions() | Backup() | RecoveryCode():
+            case Tune() | Link() | Status() | Debug() | Sessions() | Backup() | RecoveryCode():
                 return await self._serve_owner(order)
             case _ if isinstance(order, memory_orders.MemoryOrder):
                 return await memory_orders.obey(order, self._services)
@@ -233,8 +234,8 @@ class _Connection:
         match order:
             case Link():
                 return LinkMade(await self._services.link())
-            case Status():
-                return self._services.status()
+            case Status() | Debug():
+                return self._services.status() if isinstance(order, Status) else await self._services.debug()
             case Sessions(user):
                 return SessionList(await self._services.sessions(user))
             case Backup(path):

@@ -56,6 +56,10 @@ class Status(msgspec.Struct, frozen=True, tag="status", tag_field="type"):
     """Say how the daemon is."""
 
 
+class Debug(msgspec.Struct, frozen=True, tag="debug", tag_field="type"):
+    """Say what belongs into a debug bundle; the answer is `ops.debug.Debug`."""
+
+
 class Say(msgspec.Struct, frozen=True, tag="say", tag_field="type"):
     """Say `text` aloud."""
 
@@ -92,7 +96,7 @@ class Tune(msgspec.Struct, frozen=True, tag="tune", tag_field="type"):
     """Find out now what is fastest on this device, and keep it."""
 
 
-OwnerOrder = Tune | Link | Status | Sessions | Backup | RecoveryCode
+OwnerOrder = Tune | Link | Status | Debug | Sessions | Backup | RecoveryCode
 PeopleOrder = Pair | AddUser | AddToken | Devices | Revoke
 Order = OwnerOrder | PeopleOrder | MemoryOrder | DocumentOrder
 StreamOrder = Say | Overhear | UploadDocument

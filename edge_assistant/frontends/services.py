@@ -27,6 +27,10 @@ class Services(Memory, Protocol):
         """Return how the daemon is, as a struct with `type` `status`."""
         ...
 
+    async def debug(self) -> msgspec.Struct:
+        """Return what belongs into a debug bundle, as a struct with `type` `debug`."""
+        ...
+
     async def say(self, text: str) -> None:
         """Say something aloud; raises VOICE_DISABLED, `SpeechError`."""
         ...

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from edge_assistant.ops.journal import JournalHandler, journal_send, priority
+from edge_assistant.ops.recent import RecentRecords
 
 
 class LineFormatter(logging.Formatter):
@@ -25,12 +26,15 @@ class LineFormatter(logging.Formatter):
 
 
 def set_up_logging(*, debug: bool = False, environ: Mapping[str, str] = os.environ) -> None:
-    """Send the log to the journal with its fields, else to stderr, with priorities if that is the journal."""
+    """Send the log to the journal with its fields, else to stderr, with priorities if that is the journal.
+
+    The newest records are kept for a debug bundle.
+    """
     send = journal_send(environ)
     handler = logging.StreamHandler(sys.stderr) if send is None else JournalHandler(send)
     journal = send is None and "JOURNAL_STREAM" in environ
     handler.setFormatter(LineFormatter(journal=journal, times=send is None))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, RecentRecords()]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.INFO)

@@ -173,6 +173,13 @@ class Services:
             notices=self.notices.shown,
         )
 
+    async def debug(self) -> msgspec.Struct:
+        """Return what belongs into a debug bundle; see `ops.debug`."""
+        from edge_assistant.ops.debug import debug_of
+
+        figures = await self.metrics.scrape() if self.metrics else b""
+        return await asyncio.to_thread(debug_of, self.status(), figures)
+
     def voice_report(self) -> msgspec.Struct | None:
         """Return how ears and mouth are; None when the device has none."""
         return self.voice.report if self.voice else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
@@ -15,6 +16,9 @@ from edge_assistant.ops.metrics import Distribution, Metric, Reading
 SOURCES = frozenset({"web", "control", "mqtt", "voice", "api"})
 MOST_CODES = 100
 """Codes that are told apart; a server elsewhere can't fill the memory with new ones."""
+
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,59}")
+"""How codes look; a server elsewhere can't put a sentence into a label."""
 
 TURN_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 STAGE_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -47,7 +51,8 @@ class Tally:
                 self._finished(source, answer)
             case TurnFailed(code=code):
                 self._turns[source, "none", "failed"] += 1
-                known = code in self._failures or len(self._failures) < MOST_CODES
+                room = code in self._failures or len(self._failures) < MOST_CODES
+                known = room and _CODE.fullmatch(code)
                 self._failures[code if known else "other"] += 1
         for stage in turn.stages:
             self._stages[stage.name].observe(stage.ended - stage.began)

@@ -14,7 +14,7 @@ import apsw
 
 from edge_assistant import __version__
 from edge_assistant.assistant.assistant import Assistant
-from edge_assistant.catalog.catalog import is_path
+from edge_assistant.catalog.catalog import is_path, load_catalog
 from edge_assistant.config import Config, Paths
 from edge_assistant.ops import figures
 from edge_assistant.ops.hardware import read_vitals
@@ -89,7 +89,9 @@ def model_name(config: Config) -> str:
     """Return the model's id in the catalogue; paths and names elsewhere may tell of people."""
     if config.llm.engine != "llama":
         return "remote"
-    return "file" if is_path(config.llm.model) else config.llm.model
+    if is_path(config.llm.model):
+        return "file"
+    return config.llm.model if config.llm.model in {each.id for each in load_catalog().models} else "unknown"
 
 
 def _workers() -> Iterator[Reading]:

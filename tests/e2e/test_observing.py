@@ -25,6 +25,40 @@ from tests.promql import asked
 
 GRAFANA = Path(__file__).parents[2] / "provisioning/grafana"
 
+CANARIES = ("zanzibar", "marzipan")
+"""Words that stand in everything a person can name, say or configure in this house."""
+
+CONFIGURATION = """
+[assistant]
+name = "Zanzibar"
+persona = "zanzibar"
+instructions = "Speak of zanzibar."
+[personas.zanzibar]
+name = "Marzipan"
+tone = "zanzibar"
+instructions = "Say marzipan."
+[web]
+allowed_hosts = ["zanzibar.example"]
+[documents]
+folder = "{folder}/marzipan"
+[mqtt]
+username = "zanzibar"
+device = "zanzibar-house"
+[cloud]
+url = "mqtts://zanzibar.example:8883"
+username = "marzipan"
+names = ["Zanzibar Marzipan"]
+[tools.topics]
+"zanzibar/door" = "confirm"
+[home.devices."light.zanzibar"]
+name = "Marzipan"
+area = "Zanzibar"
+[[home.sentences]]
+say = ["good night zanzibar"]
+[[home.sentences.actions]]
+entity = "light.zanzibar"
+"""
+
 NEEDS_SENSORS = {figures.TEMPERATURE.name, figures.SLOWED.name, figures.UNDER_VOLTAGE.name}
 
 
@@ -40,8 +74,10 @@ def house(
     tmp_path_factory: pytest.TempPathFactory, models_folder: Path, starter_model: Path, collector: Collector
 ) -> Iterator[Daemon]:
     """Return a daemon that has answered, failed and been backed up."""
-    folder = tmp_path_factory.mktemp("house")
-    (folder / "config.toml").write_text("")
+    folder = tmp_path_factory.mktemp("house-zanzibar")
+    (folder / "config.toml").write_text(CONFIGURATION.format(folder=folder))
+    (folder / "marzipan").mkdir()
+    (folder / "marzipan/zanzibar.txt").write_text("The marzipan of Zanzibar is kept in the cellar.")
     broker = Mosquitto(folder).start()
     environ = {
         **os.environ,
@@ -212,3 +248,56 @@ def test_a_real_turn_is_traced_with_its_stages_and_without_a_word(
     assert [words for words in said for body in collector.bodies if words in body] == []
     failed = next(each for each in collector.spans if "error.type" in attributes(each))
     assert attributes(failed)["error.type"] == "SESSION_NOT_FOUND"
+
+
+@pytest.fixture(scope="module")
+def lived_in(house: Daemon, told: dict[str, Metric]) -> Daemon:
+    """Return the house after all that leaves a trace in log, state or figures, with a canary in each."""
+    del told  # the figures of before are looked at alone
+    house.ask("My name is Zanzibar and I like marzipan.", session="zanzibar-session", turn_id="zanzibar-turn")
+    house.ask("Set a timer called marzipan for 50 minutes.", session="zanzibar-session")
+    house.ask("What is kept in the cellar of Zanzibar?", session="marzipan-session")
+    house.order(type="add_user", name="Marzipan", role="member")
+    house.order(type="add_token", name="zanzibar", scopes=["status"])
+    house.order(type="memory.add", text="my brother is called Zanzibar")
+    for mistake in (
+        {"type": "zanzibar"},
+        {"type": "resume", "id": "zanzibar"},
+        {"type": "revoke", "device": "marzipan"},
+        {"type": "backup", "path": "/zanzibar/marzipan"},
+        {"type": "message", "id": "zanzibar-2", "session": "not/zanzibar", "text": "marzipan"},
+        {"type": "documents.add", "source": "https://zanzibar.invalid/marzipan"},
+    ):
+        house.order(**mistake)
+    house.cli("documents", "add", str(house.paths.state.parent / "marzipan/zanzibar.txt"))
+    return house
+
+
+def canaries(text: str) -> list[str]:
+    return [line for line in text.splitlines() if any(canary in line.lower() for canary in CANARIES)]
+
+
+def test_a_debug_bundle_of_a_lived_in_house_holds_nothing_of_it(lived_in: Daemon) -> None:
+    bundle = lived_in.cli("debug-bundle", "-")
+    assert bundle.returncode == 0, bundle.stderr
+    assert canaries(bundle.stdout) == []
+    assert canaries(json.dumps(lived_in.order(type="debug"))) == []
+    assert len(bundle.stdout.encode()) < 256 * 1024
+    assert "model.phase = ready" in bundle.stdout
+    assert "assistant.name = (set)" in bundle.stdout
+    assert "edge_assistant_turns_total" in bundle.stdout
+    assert re.search(r"INFO app: ready: process \d+\n", bundle.stdout)
+    # What is not told is there: else the test would prove nothing.
+    assert len(canaries(lived_in.log)) > 1
+
+
+def test_without_a_daemon_the_bundle_tells_the_rest(house: Daemon, tmp_path: Path) -> None:
+    alone = house.cli("debug-bundle", "-", STATE_DIRECTORY=str(tmp_path / "zanzibar"))
+    assert alone.returncode == 0, alone.stderr
+    assert "the assistant does not run" in alone.stdout
+    assert canaries(alone.stdout) == []
+
+
+def test_no_figure_holds_a_word_of_the_house(lived_in: Daemon) -> None:
+    token = lived_in.order(type="add_token", name="figures", scopes=["status"])["token"]
+    assert canaries(fetch(lived_in, token)) == []

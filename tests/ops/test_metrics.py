@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,11 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge_assistant.assistant.events import Route, Timings, TurnFailed, TurnFinished, TurnStarted, Usage
 from edge_assistant.assistant.request import OWNER
 from edge_assistant.assistant.turn import Turn
+from edge_assistant.config import Config, LlmSettings
 from edge_assistant.frontends.voice.phase import VoiceTimings
 from edge_assistant.ops import figures
 from edge_assistant.ops.metrics import Distribution, Metrics, Reading, written
 from edge_assistant.ops.tally import MOST_CODES, Tally
-from edge_assistant.wiring.metrics import VOICE_STAGES
+from edge_assistant.wiring.metrics import VOICE_STAGES, model_name
 
 
 def samples(readings) -> dict[tuple[str, ...], float]:
@@ -81,6 +83,25 @@ async def test_a_server_elsewhere_can_not_fill_the_memory_with_new_codes() -> No
         tally.watch(a_turn(code=f"MADE_UP_{number}"))
     codes = [name for name in samples(tally.readings()) if name[0] == "edge_assistant_turn_failures_total"]
     assert len(codes) == MOST_CODES + 1
+
+
+async def test_a_code_that_is_none_is_counted_without_its_words() -> None:
+    tally = Tally()
+    tally.watch(a_turn(code="a canary"))
+    assert samples(tally.readings())["edge_assistant_turn_failures_total", "other"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "label"),
+    [
+        (LlmSettings(), "smollm2-135m-instruct-q4_1"),
+        (LlmSettings(model="canary"), "unknown"),
+        (LlmSettings(model="/srv/canary.gguf"), "file"),
+        (LlmSettings(engine="openai", url="http://canary", remote_model="canary"), "remote"),
+    ],
+)
+def test_a_model_that_is_not_of_the_catalogue_is_not_named(settings: LlmSettings, label: str) -> None:
+    assert model_name(Config(llm=settings)) == label
 
 
 def test_the_stages_of_a_spoken_exchange_are_told_before_and_after_the_first() -> None:
