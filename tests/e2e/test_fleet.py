@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import run_cli
+from tests.daemon import Daemon, run_cli
 from tests.mosquitto import Mosquitto, free_port
 
 
@@ -38,6 +38,11 @@ class Operator:
         self.log: list[str] = []
         self._reading = threading.Thread(target=self._read)
         self._reading.start()
+        Daemon.wait_until(lambda: self.ready and self.status()["connected"])
+
+    @property
+    def ready(self) -> bool:
+        return any("ready: registrar" in line for line in self.log)
 
     def _read(self) -> None:
         assert self.process.stderr is not None
