@@ -52,8 +52,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("name")
     status = actions.add_parser("status", help="how all devices are")
     status.add_argument("--group", default="", help="only of this group")
+    groups = actions.add_parser("groups", help="list groups, or change who is in one")
+    groups.add_argument("group", nargs="?", default="")
+    groups.add_argument("--add", nargs="+", default=[], metavar="DEVICE")
+    groups.add_argument("--remove", nargs="+", default=[], metavar="DEVICE")
+    desire = actions.add_parser("desire", help="give devices other values, in waves that halt by themselves")
+    desire.add_argument("values", nargs="+", metavar="KEY=VALUE", help="such as assistant.persona=concise")
+    desire.add_argument("--group", default="", help="only this group; else everybody")
+    desire.add_argument("--probation", type=float, default=60.0, metavar="S", help="time to stay well")
+    desire.add_argument("--patience", type=float, default=900.0, metavar="S", help="time to answer besides")
+    desire.add_argument("--at-once", action="store_true", help="everybody in one wave")
+    campaigns = actions.add_parser("campaigns", help="what became of such changes")
+    halt = actions.add_parser("halt", help="end a campaign and take it back")
+    halt.add_argument("id")
     actions.add_parser("leave", help="on a device: forget the fleet, its key and certificate")
-    for action in (claim, allow, approve, revoke, status):
+    for action in (claim, allow, approve, revoke, status, groups, desire, campaigns, halt):
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -61,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     """Do one of them."""
     actions = {
         "init": _init, "registrar": _registrar, "claim": _claim, "allow": _allow, "approve": _approve,
-        "revoke": _revoke, "status": _status, "leave": _leave,
+        "revoke": _revoke, "status": _status, "leave": _leave, "groups": _groups, "desire": _desire,
+        "campaigns": _campaigns, "halt": _halt,
     }  # fmt: skip
     actions[args.action](args)
     return 0
@@ -142,6 +156,58 @@ def _status(args: argparse.Namespace) -> None:
         print(f"not connected to {status['broker']}: {printable(status['detail'])}", file=sys.stderr)
     head = ("NAME", "STATE", "ONLINE", "HEALTH", "VERSION", "MODEL", "DISK", "TEMP", "SEEN", "NOTE")
     _table(head, [_cells(device) for device in status["devices"]])
+
+
+def _groups(args: argparse.Namespace) -> None:
+    if args.group and (args.add or args.remove):
+        status = _order(type="group", group=args.group, add=args.add, remove=args.remove)
+    else:
+        status = _order(type="status")
+    groups: dict[str, list[str]] = {}
+    for device in status["devices"]:
+        for group in device["groups"]:
+            groups.setdefault(group, []).append(device["name"])
+    if args.group:
+        groups = {args.group: groups.get(args.group, [])}
+    if args.json:
+        _print_json({"groups": groups})
+    else:
+        _table(("GROUP", "DEVICES"), [(name, " ".join(groups[name])) for name in sorted(groups)])
+
+
+def _desire(args: argparse.Namespace) -> None:
+    pairs = [text.partition("=") for text in args.values]
+    if not all(equals for _, equals, _ in pairs):
+        raise UsageError("USAGE", "expected KEY=VALUE, such as assistant.persona=concise")
+    campaign = _order(
+        type="desire", values={key: value for key, _, value in pairs}, group=args.group,
+        probation_seconds=args.probation, patience_seconds=args.patience, at_once=args.at_once,
+    )  # fmt: skip
+    _print_json(campaign) if args.json else print(f"campaign {campaign['id']}: {_waves(campaign)}")
+
+
+def _campaigns(args: argparse.Namespace) -> None:
+    found = _order(type="campaigns")
+    if args.json:
+        _print_json(found)
+        return
+    head = ("ID", "PHASE", "WAVE", "GROUP", "VALUES", "REASON")
+    _table(head, [_campaign_cells(campaign) for campaign in found["campaigns"]])
+
+
+def _campaign_cells(campaign: dict[str, Any]) -> tuple[str, ...]:
+    values = " ".join(f"{key}={value[:40]}" for key, value in campaign["values"].items())
+    where = f"{campaign['wave']} of {len(campaign['waves'])}"
+    return campaign["id"], campaign["phase"], where, campaign["group"] or "all", values, campaign["reason"]
+
+
+def _waves(campaign: dict[str, Any]) -> str:
+    return f"waves of {', '.join(map(str, campaign['waves']))} devices"
+
+
+def _halt(args: argparse.Namespace) -> None:
+    campaign = _order(type="halt", id=args.id)
+    _print_json(campaign) if args.json else print(f"campaign {campaign['id']} is {campaign['phase']}")
 
 
 def _cells(device: dict[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from edge_assistant.config.load import changed_config, find_config, load_config, locked_keys
 from edge_assistant.config.paths import Paths, load_paths, secret
-from edge_assistant.config.saved import CHOICES, Saved, read_saved
+from edge_assistant.config.saved import CHOICES, OPERATED, Saved, read_saved
 from edge_assistant.config.schema import (
     BUILT_IN_PERSONAS,
     DEFAULT_PERSONA,
@@ -33,6 +33,7 @@ __all__ = [
     "BUILT_IN_PERSONAS",
     "CHOICES",
     "DEFAULT_PERSONA",
+    "OPERATED",
     "AssistantSettings",
     "BackupSettings",
     "CareSettings",

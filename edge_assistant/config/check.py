@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from edge_assistant.config.saved import OPERATED
 from edge_assistant.config.schema import BUILT_IN_PERSONAS, UNAVAILABLE, Config, Persona, Telemetry
 from edge_assistant.errors import ConfigError
 
@@ -49,6 +50,11 @@ def check_meaning(config: Config) -> None:
         )
     if config.cloud.enabled and not config.cloud.url:
         raise _bad("cloud.url", "cloud.enabled needs the address of the operator's broker")
+    unknown = [key for key in config.fleet.may_set if key not in {"*", *OPERATED}]
+    if unknown:
+        raise _bad(
+            "fleet.may_set", f"an operator can't set `{unknown[0][:60]}`; docs/fleet.md lists what can be"
+        )
     if config.fleet.enabled and not config.fleet.url.startswith("mqtts://"):
         raise _bad("fleet.url", "fleet.enabled needs the operator's broker, an address like mqtts://HOST")
     _check_telemetry(config.telemetry)

@@ -32,6 +32,16 @@ CHOICES = (
 )
 """Keys that can be chosen on the page or over MQTT; numbers and switches as text."""
 
+OPERATED = (
+    *CHOICES,
+    "llm.remote_model",
+    "llm.context",
+    "llm.max_tokens",
+    "llm.temperature",
+    "llm.parallel",
+)
+"""Keys that the operator of a fleet can set; the page's and some that take effect at once as well."""
+
 Raw = dict[str, Any]
 
 
@@ -65,7 +75,7 @@ def with_choices(raw: Raw, choices: dict[str, str], check: Callable[[Raw], objec
     One that no longer fits, such as a persona that has left the configuration, is left out with a
     warning. `check` raises `ConfigError`; what is wrong in `raw` itself is for others to say.
     """
-    for key in CHOICES:
+    for key in OPERATED:
         if key not in choices:
             continue
         chosen = deepcopy(raw)

@@ -420,6 +420,8 @@ class Fleet(Section, frozen=True):
     """Serial number of this board; empty reads it from the hardware."""
     report_seconds: Annotated[float, msgspec.Meta(ge=5, le=86_400)] = 60.0
     """How often it reports, besides at once when something changed."""
+    may_set: Annotated[tuple[str, ...], msgspec.Meta(max_length=40)] = ("*",)
+    """Keys that the operator may change; `*` is all of those that docs/fleet.md lists, none is `[]`."""
 
 
 class Telemetry(Section, frozen=True):

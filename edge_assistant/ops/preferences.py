@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -50,22 +50,32 @@ class Preferences:
     @property
     def values(self) -> dict[str, str]:
         """The present value of every key that can be chosen."""
+        return self.present(CHOICES)
+
+    def present(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the present value of each of `keys`, which are those of a section."""
         sections = msgspec.to_builtins(self.config)
-        parts = {key: key.partition(".") for key in CHOICES}
+        parts = {key: key.partition(".") for key in keys}
         return {key: _text(sections[section][name]) for key, (section, _, name) in parts.items()}
 
     def on_change(self, apply: Apply) -> None:
         """Have `apply` called with the configuration before and after each change, once it is saved."""
         self._appliers.append(apply)
 
-    async def change(self, choices: Mapping[str, str], *, set_up: bool | None = None) -> None:
-        """Save other values durably, then carry them out.
+    async def change(
+        self,
+        choices: Mapping[str, str],
+        *,
+        set_up: bool | None = None,
+        choosable: Collection[str] = CHOICES,
+    ) -> None:
+        """Save other values durably, then carry them out; `choosable` is what may be changed.
 
         Raises SETTING_UNKNOWN, SETTING_LOCKED, CONFIG_BAD_VALUE and changes nothing; `StoreError`
         when it can't be saved.
         """
         async with self._lock:
-            self._check(choices)
+            self._check(choices, choosable)
             config = changed_config(self.config, choices)
             saved = Saved(
                 set_up=self._saved.set_up if set_up is None else set_up,
@@ -109,11 +119,11 @@ class Preferences:
             raise StoreError(code, f"the settings can't be written ({reason}): check the disk") from error
         self._saved = saved
 
-    def _check(self, choices: Mapping[str, str]) -> None:
+    def _check(self, choices: Mapping[str, str], choosable: Collection[str]) -> None:
         for key, value in choices.items():
-            if key not in CHOICES:
+            if key not in choosable:
                 raise UsageError("SETTING_UNKNOWN", f"{key[:60]!r} can't be set here")
-            if key in self.locked and value != self.values[key]:
+            if key in self.locked and value != self.present([key])[key]:
                 raise UsageError("SETTING_LOCKED", f"{key} is set by the environment of the assistant")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_assistant.bench.device import to_toml
 from tests.daemon import Daemon, run_cli
 from tests.mosquitto import Mosquitto, free_port
 
@@ -51,16 +52,14 @@ class Operator:
 
     def settings(self, serial: str, token: str) -> dict[str, str]:
         """The environment of a device that shall enrol, light enough: its model is elsewhere."""
-        return {
-            "EDGE_ASSISTANT__FLEET__ENABLED": "on",
-            "EDGE_ASSISTANT__FLEET__URL": f"mqtts://localhost:{self.port}",
-            "EDGE_ASSISTANT__FLEET__CA_FILE": str(self.ca_file),
-            "EDGE_ASSISTANT__FLEET__SERIAL": serial,
-            "EDGE_ASSISTANT__LLM__ENGINE": "openai",
-            "EDGE_ASSISTANT__LLM__URL": "http://127.0.0.1:9",
-            "EDGE_ASSISTANT__LLM__REMOTE_MODEL": "elsewhere",
-            "EDGE_ASSISTANT_SECRET_FLEET_CLAIM": token,
-        }
+        config = self.ca_file.parent / f"{serial}.toml"
+        fleet = {
+            "enabled": True, "url": f"mqtts://localhost:{self.port}", "ca_file": str(self.ca_file),
+            "serial": serial,
+        }  # fmt: skip
+        llm = {"engine": "openai", "url": "http://127.0.0.1:9", "remote_model": "elsewhere"}
+        config.write_text(to_toml({"fleet": fleet, "llm": llm}))
+        return {"EDGE_ASSISTANT_CONFIG": str(config), "EDGE_ASSISTANT_SECRET_FLEET_CLAIM": token}
 
     def cli(self, *words: str) -> str:
         done = run_cli("fleet", *words, environ=self.environ)
@@ -73,11 +72,18 @@ class Operator:
     def device(self, name: str) -> dict:
         return next((each for each in self.status()["devices"] if each["name"] == name), {})
 
+    def campaign(self, identifier: str) -> dict:
+        campaigns = json.loads(self.cli("campaigns", "--json"))["campaigns"]
+        return next(each for each in campaigns if each["id"] == identifier)
+
     def close(self) -> None:
         self.process.terminate()
-        assert self.process.wait(30) == 0, "".join(self.log)
-        self._reading.join()
-        self.mosquitto.kill()
+        try:
+            assert self.process.wait(30) == 0, "".join(self.log)
+        finally:
+            self.process.kill()
+            self._reading.join()
+            self.mosquitto.kill()
 
 
 @pytest.fixture
@@ -87,7 +93,7 @@ def operator(tmp_path):
     operator.close()
 
 
-def test_a_daemon_enrols_is_approved_reports_and_is_cut_off(operator, make_daemon):
+def test_a_daemon_enrols_is_approved_reports_obeys_and_is_cut_off(operator, make_daemon):
     token = operator.cli("claim", "--serial", "b-1", "--name", "kitchen", "--group", "bench").strip()
     daemon = make_daemon(**operator.settings("b-1", token))
     daemon.wait_until(lambda: operator.device("kitchen").get("state") == "pending", 60)
@@ -100,8 +106,18 @@ def test_a_daemon_enrols_is_approved_reports_and_is_cut_off(operator, make_daemo
     assert re.search(r"kitchen +enrolled +yes +ok", operator.cli("status", "--group", "bench"))
     assert token.partition(":")[2] not in daemon.log
 
+    changed = json.loads(operator.cli("desire", "assistant.persona=concise", "--probation", "0", "--json"))
+    daemon.wait_until(lambda: operator.campaign(changed["id"])["phase"] == "done", 60)
+    assert operator.device("kitchen")["drift"] == {}
+    harm = json.loads(operator.cli("desire", "llm.remote_model=nobody", "--group", "bench", "--json"))
+    daemon.wait_until(lambda: operator.campaign(harm["id"])["phase"] == "halted", 60)
+    assert "MODEL_REMOTE_UNREACHABLE" in operator.cli("campaigns")
+    daemon.wait_until(lambda: operator.device("kitchen")["drift"] == {}, 60)
+    assert daemon.order(type="status")["model"]["name"] == "elsewhere"
+
     daemon.restart()
     daemon.wait_until(lambda: operator.device("kitchen")["online"], 60)
+    assert "concise" in (daemon.paths.state / "settings.json").read_text()
     operator.cli("revoke", "kitchen")
     seen = operator.device("kitchen")
     assert (seen["state"], seen["online"]) == ("revoked", False)

@@ -45,4 +45,14 @@ def create_fleet(connection: apsw.Connection) -> None:
     )
 
 
-MIGRATIONS = (create_fleet,)
+def create_campaigns(connection: apsw.Connection) -> None:
+    """2: changes that go through the fleet in waves, as JSON."""
+    connection.execute(
+        """
+        CREATE TABLE campaigns(id TEXT PRIMARY KEY, created_at REAL NOT NULL, campaign BLOB NOT NULL) STRICT;
+        CREATE INDEX campaigns_by_time ON campaigns(created_at);
+        """
+    )
+
+
+MIGRATIONS = (create_fleet, create_campaigns)

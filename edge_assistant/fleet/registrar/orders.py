@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
 
+from edge_assistant.config import OPERATED
 from edge_assistant.errors import UsageError
 from edge_assistant.fleet.registrar.book import Claim, Device, Serial
+from edge_assistant.fleet.registrar.campaign import PATIENCE_SECONDS, SHARES, Campaign
+from edge_assistant.fleet.registrar.campaigns import Campaigns
 from edge_assistant.fleet.registrar.registrar import Registrar, Wish
-from edge_assistant.fleet.wire import DEVICE_NAME, GROUP, SERIAL
+from edge_assistant.fleet.wire import DEVICE_NAME, GROUP, SERIAL, Values
 
 MOST = 1000
 """Claims or serials in one order."""
@@ -47,7 +51,47 @@ class StatusOrder(msgspec.Struct, frozen=True, kw_only=True, tag="status", tag_f
     """Tell how all devices are."""
 
 
-Order = ClaimOrder | AllowOrder | ApproveOrder | RevokeOrder | StatusOrder
+class GroupOrder(msgspec.Struct, frozen=True, kw_only=True, tag="group", tag_field="type"):
+    """Put devices into a group, or take them out."""
+
+    group: str
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class DesireOrder(msgspec.Struct, frozen=True, kw_only=True, tag="desire", tag_field="type"):
+    """Begin a campaign that gives devices other values."""
+
+    values: Values
+    group: str = ""
+    """Empty is everybody."""
+    probation_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 60.0
+    patience_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = PATIENCE_SECONDS
+    at_once: bool = False
+    """Whether everybody is told in one wave."""
+
+
+class CampaignsOrder(msgspec.Struct, frozen=True, kw_only=True, tag="campaigns", tag_field="type"):
+    """Tell what became of the campaigns."""
+
+
+class HaltOrder(msgspec.Struct, frozen=True, kw_only=True, tag="halt", tag_field="type"):
+    """End a campaign and take it back."""
+
+    id: str
+
+
+Order = (
+    ClaimOrder
+    | AllowOrder
+    | ApproveOrder
+    | RevokeOrder
+    | StatusOrder
+    | GroupOrder
+    | DesireOrder
+    | CampaignsOrder
+    | HaltOrder
+)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +125,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Orders:
     """Carries them out; `status` is what tells most."""
 
-    def __init__(self, registrar: Registrar) -> None:
+    def __init__(self, registrar: Registrar, campaigns: Campaigns) -> None:
         self._registrar = registrar
+        self._campaigns = campaigns
+        self._ways: dict[type[msgspec.Struct], Callable[[Any], Awaitable[Any]]] = {
+            ClaimOrder: self._claim, AllowOrder: self._allow, ApproveOrder: self._approve,
+            RevokeOrder: self._revoke, StatusOrder: self._status, GroupOrder: self._group,
+            DesireOrder: self._desire, CampaignsOrder: self._list, HaltOrder: self._halt,
+        }  # fmt: skip
 
     async def carry_out(self, body: bytes) -> Any:
         """Carry out an order and return its answer as plain values; raises `EdgeError`."""
@@ -90,37 +140,60 @@ class Orders:
             order = msgspec.json.decode(body, type=Order)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise UsageError("USAGE", f"no order: {str(error)[:200]}") from None
-        match order:
-            case ClaimOrder():
-                return await self._claim(order)
-            case AllowOrder():
-                await self._allow(order.serials)
-                return {"allowed": len(order.serials)}
-            case ApproveOrder():
-                return _plain(row(await self._registrar.approve(order.name, replace=order.replace)))
-            case RevokeOrder():
-                return _plain(row(await self._registrar.revoke(order.name)))
-            case StatusOrder():
-                return await self._status()
+        return await self._ways[type(order)](order)
 
     async def _claim(self, order: ClaimOrder) -> Any:
         for wish in order.wishes:
             _check(wish.serial, wish.name, wish.groups)
         if order.allow:
-            await self._allow(
-                [Serial(serial=each.serial, name=each.name, groups=each.groups) for each in order.wishes]
-            )
+            boards = [Serial(serial=each.serial, name=each.name, groups=each.groups) for each in order.wishes]
+            await self._allow(AllowOrder(serials=tuple(boards)))
         made = await self._registrar.claim(order.wishes)
         return {"claims": [_told(claim, token) for claim, token in made]}
 
-    async def _allow(self, serials: Any) -> None:
-        for serial in serials:
+    async def _allow(self, order: AllowOrder) -> Any:
+        for serial in order.serials:
             if not serial.serial:
                 raise UsageError("FLEET_SERIAL_BAD", "who needs no approval is known by a serial number")
             _check(serial.serial, serial.name, serial.groups)
-        await self._registrar.book.keep_serials(serials)
+        await self._registrar.book.keep_serials(order.serials)
+        return {"allowed": len(order.serials)}
 
-    async def _status(self) -> Any:
+    async def _approve(self, order: ApproveOrder) -> Any:
+        return _plain(row(await self._registrar.approve(order.name, replace=order.replace)))
+
+    async def _revoke(self, order: RevokeOrder) -> Any:
+        return _plain(row(await self._registrar.revoke(order.name)))
+
+    async def _list(self, order: CampaignsOrder) -> Any:
+        del order
+        return {"campaigns": [shown(each) for each in await self._campaigns.all()]}
+
+    async def _halt(self, order: HaltOrder) -> Any:
+        return shown(await self._campaigns.halt(order.id))
+
+    async def _group(self, order: GroupOrder) -> Any:
+        _check("", "", (order.group,))
+        for name in order.add:
+            await self._registrar.book.change(name, lambda row: _in_group(row, order.group, inside=True))
+        for name in order.remove:
+            await self._registrar.book.change(name, lambda row: _in_group(row, order.group, inside=False))
+        return await self._status(StatusOrder())
+
+    async def _desire(self, order: DesireOrder) -> Any:
+        unknown = sorted(set(order.values) - set(OPERATED))
+        if unknown or not order.values:
+            raise UsageError(
+                "SETTING_UNKNOWN", f"{(unknown or ['nothing'])[0][:60]!r} can't be set on devices"
+            )
+        campaign = await self._campaigns.begin(
+            order.values, order.group, probation_seconds=order.probation_seconds,
+            patience_seconds=order.patience_seconds, shares=(100.0,) if order.at_once else SHARES,
+        )  # fmt: skip
+        return shown(campaign)
+
+    async def _status(self, order: StatusOrder) -> Any:
+        del order
         devices = await self._registrar.book.devices()
         connection = self._registrar.connection
         return {
@@ -129,6 +202,20 @@ class Orders:
             "detail": connection.detail,
             "devices": [_plain(row(device)) for device in devices],
         }
+
+
+def shown(campaign: Campaign) -> dict[str, Any]:
+    """Return a campaign as people see it."""
+    return {
+        "id": campaign.id, "group": campaign.group, "values": campaign.values, "phase": campaign.phase,
+        "reason": campaign.reason, "wave": campaign.wave + 1, "waves": [len(wave) for wave in campaign.waves],
+        "told": len(campaign.told), "created_at": campaign.created_at,
+    }  # fmt: skip
+
+
+def _in_group(device: Device, group: str, *, inside: bool) -> Device:
+    others = {each for each in device.groups if each != group}
+    return msgspec.structs.replace(device, groups=tuple(sorted(others | ({group} if inside else set()))))
 
 
 def row(device: Device) -> Row:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from edge_assistant.config.address import socket_address
 from edge_assistant.errors import EdgeError
+from edge_assistant.fleet.registrar.campaigns import Campaigns
 from edge_assistant.fleet.registrar.orders import Orders
 from edge_assistant.fleet.registrar.registrar import Registrar
 from edge_assistant.fleet.registrar.setup import opened_fleet
@@ -35,14 +36,21 @@ async def running_registrar(folder: Path) -> AsyncIterator[Registrar]:
         async with opened_fleet(folder) as fleet:
             connection = Connection(fleet.broker, "edge-assistant-fleet-registrar")
             registrar = Registrar(fleet.book, connection, fleet.signing)
-            async with _serving(folder / SOCKET, Orders(registrar)):
-                task = asyncio.create_task(registrar.run(), name="registrar")
+            campaigns = Campaigns(registrar)
+            async with _serving(folder / SOCKET, Orders(registrar, campaigns)):
+                task = asyncio.create_task(_run(registrar, campaigns), name="registrar")
                 try:
                     yield registrar
                 finally:
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
                         await task
+
+
+async def _run(registrar: Registrar, campaigns: Campaigns) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(registrar.run(), name="fleet registrar")
+        tasks.create_task(campaigns.run(), name="fleet campaigns")
 
 
 @asynccontextmanager
