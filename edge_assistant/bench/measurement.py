@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.config import Config, Paths
 from edge_assistant.errors import EdgeError
+
+T = TypeVar("T")
+
+
+class Shared:
+    """Expensive parts that several measurements use: each is opened once, all are closed with the bench."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._parts: dict[str, Any] = {}
+
+    def part(self, name: str, open_it: Callable[[], AbstractContextManager[T]]) -> T:
+        """Return the part of that name, opened when it is asked for the first time."""
+        if name not in self._parts:
+            self._parts[name] = self._stack.enter_context(open_it())
+        return cast("T", self._parts[name])
+
+    def close(self) -> None:
+        """Close what was opened, the newest first."""
+        self._parts.clear()
+        self._stack.close()
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +47,10 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """Measure at reduced size: all measurements of a bench together within a minute."""
     say: Callable[[str], None] = lambda _: None
     """Tells the person who waits what goes on; not part of the report."""
+    plot: Path | None = None
+    """Where a bench that draws something puts it."""
+    shared: Shared = msgspec.field(default_factory=Shared)
+    """What the measurements of one bench share."""
 
     def count(self, whole: int, quick: int) -> int:
         """Return how often to do something."""

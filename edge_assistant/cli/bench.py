@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import msgspec
 
@@ -26,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=(*BENCHES, ALL), metavar="NAME", help=f"{names}; {ALL}: one by one")
     parser.add_argument("--json", action="store_true", help="print one JSON object a bench")
     parser.add_argument("--only", default="", metavar="TEXT", help="only the lines with this text")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="`voice`: draw the stages as SVG")
     parser.add_argument("--quick", action="store_true", help="every line at reduced size, within a minute")
 
 
@@ -36,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
         paths=load_paths(),
         config_file=args.config,
         quick=args.quick,
+        plot=args.plot,
         say=_say if sys.stderr.isatty() else lambda _: None,
     )
     names = BENCHES if args.name == ALL else [args.name]
@@ -53,10 +57,11 @@ def _chosen(name: str, text: str) -> tuple[Measurement, ...]:
 def _run(name: str, measurements: tuple[Measurement, ...], setting: Setting, *, json: bool) -> bool:
     """Run one bench, print it as it goes, and tell whether no goal is missed."""
     found = []
-    for result in results(measurements, setting):
-        found.append(result)
-        if not json:
-            _print(result)
+    with closing(setting.shared):
+        for result in results(measurements, setting):
+            found.append(result)
+            if not json:
+                _print(result)
     whole = report(name, tuple(found))
     print(msgspec.json.encode(whole).decode() if json else f"{whole.date}  {whole.machine}", flush=True)
     return whole.holds

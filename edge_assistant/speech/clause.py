@@ -25,6 +25,9 @@ LONGEST_CHARACTERS = 240
 
 _END = re.compile(r"[.!?…]+[\"')\]”’*_]*(?=\s+\S)|[。！？](?=\S)|\n(?=\s*\S)")
 _COMMA = re.compile(r"(?:[,;:]|\s[—–-])(?=\s+\S)|[，、；](?=\S)")
+_LAST_COMMA = re.compile(r"(?<=[^\W\d])[,;]\Z")
+"""Behind a letter a comma is one whatever follows: the voice need not wait for the next word."""
+
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 _LAST_WORD = re.compile(r"(\S+)\Z")
 _NUMBERED = re.compile(r"(?:^|\n)[ \t]*\d{1,3}\Z")
@@ -109,7 +112,8 @@ class ClauseSplitter:
         if self._begun:
             found = [m for m in _END.finditer(head) if m.end() >= LATER_CHARACTERS]
         else:
-            commas = [m for m in _COMMA.finditer(head) if _letters(head[: m.end()]) >= FIRST_LETTERS]
+            commas = [*_COMMA.finditer(head), *_LAST_COMMA.finditer(head)]
+            commas = [m for m in commas if _letters(head[: m.end()]) >= FIRST_LETTERS]
             found = sorted([*commas, *_END.finditer(head)], key=re.Match.end)
         return [m.end() for m in found if self._is_end(head[: m.end()])][:1]
 

@@ -21,7 +21,7 @@ import msgspec
 
 from edge_assistant.errors import SpeechError
 from edge_assistant.speech.player import Player
-from edge_assistant.speech.protocol import SAMPLE_RATE_HZ
+from edge_assistant.speech.protocol import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from edge_assistant.speech.wire import DeviceChanged, DeviceCondition, Direction
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,11 @@ logger = logging.getLogger(__name__)
 OFF = "off"
 
 PERIOD_SECONDS = 0.04
-"""Sound is exchanged in such steps; two of them lie ahead in the device. Shorter ones ran dry on a busy
+"""Sound is played in such steps; two of them lie ahead in the device. Shorter ones ran dry on a busy
 machine in front of PulseAudio, longer ones make "stop" slow."""
+
+HEARD_SECONDS = FRAME_SAMPLES / SAMPLE_RATE_HZ
+"""Sound is heard in such steps: one frame of the detectors, so that none waits for the rest of another."""
 
 _CHECK_SECONDS = 0.25
 _SILENT_SECONDS = 2.0
@@ -283,7 +286,7 @@ class _Input(_Stream):
             format=pyaudio.paInt16,
             input=True,
             input_device_index=device.index,
-            frames_per_buffer=round(PERIOD_SECONDS * rate),
+            frames_per_buffer=round(HEARD_SECONDS * rate),
             stream_callback=take,
         )
 

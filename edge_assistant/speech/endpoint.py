@@ -37,7 +37,8 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
     peek_seconds: float = 0.12
     """Silence after which what was said is transcribed on speculation."""
     question_seconds: float = 0.25
-    sentence_seconds: float = 0.35
+    sentence_seconds: float = 0.3
+    """The shortest wait that LiveKit allows; shorter pauses are in most sentences."""
     unknown_seconds: float = 0.7
     """Home Assistant's default for devices that know nothing of the text."""
     unfinished_seconds: float = 1.6

@@ -67,6 +67,11 @@ def test_a_number_at_the_end_waits_for_one_more_character() -> None:
     assert [chunk.text for chunk in splitter.feed("T")] == ["It costs 29 dollars."]
 
 
+def test_a_comma_behind_a_letter_is_not_waited_upon() -> None:
+    assert [chunk.text for chunk in ClauseSplitter().feed("The light is on now,")] == ["The light is on now,"]
+    assert ClauseSplitter().feed("There are more than 10,") == []
+
+
 def test_items_of_a_list_are_pieces() -> None:
     assert spoken("Here is your list:\n\n1. Milk and some butter\n2. Bread and a few eggs\n") == [
         "Here is your list:",

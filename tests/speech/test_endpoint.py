@@ -85,7 +85,7 @@ def test_transcription_begins_within_200_ms_of_silence() -> None:
     ("text", "seconds"),
     [
         ("What time is it?", 0.25),
-        ("Turn on the light.", 0.35),
+        ("Turn on the light.", 0.3),
         ("turn on the light", 0.7),
         ("Turn on the light and", 1.6),
         ("Turn on the light and.", 1.6),

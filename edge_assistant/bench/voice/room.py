@@ -25,6 +25,11 @@ from edge_assistant.errors import EdgeError
 
 _QUIET = 300
 START_SECONDS = 60.0
+QUIET_SECONDS = 40.0
+"""An answer that nobody interrupts has been heard by then, and a microphone that was opened is closed."""
+
+STOP_WORD = "alexa"
+"""Any model of a word does: the one of "stop" itself comes in no package."""
 
 
 class Room:
@@ -62,6 +67,10 @@ class Room:
     def first_sound(self, after: float, seconds: float = 20.0) -> float:
         """Return when the speaker is first heard after a time."""
         return float(self.wait_for(lambda: (heard(self.speaker, after) or [0.0])[0], seconds))
+
+    def silent_from(self, after: float) -> float:
+        """Return when the speaker was heard last after a time; the time itself when it was not."""
+        return (heard(self.speaker, after) or [after])[-1]
 
     def event(self, kind: str, after: float) -> tuple[float, dict[str, Any]] | None:
         """Return the first event of a kind that came after a time."""
@@ -110,22 +119,38 @@ class Room:
 
 def heard(recording: Recording, after: float) -> list[float]:
     """Return the times after `after` at which a recording has sound, in order; empty in silence."""
-    samples = recording.samples
-    first = max(0, round((after - recording.began) * RECORD_RATE_HZ)) if recording.began else len(samples)
-    loud = np.flatnonzero(np.abs(samples[first:].astype(np.int32)) > _QUIET)
-    return [recording.began + (first + int(at)) / RECORD_RATE_HZ for at in loud] if len(loud) else []
+    if not recording.began:
+        return []
+    first = max(0, round((after - recording.began) * RECORD_RATE_HZ))
+    loud = np.flatnonzero(np.abs(recording.since(first).astype(np.int32)) > _QUIET)
+    return [recording.began + (first + int(at)) / RECORD_RATE_HZ for at in loud]
+
+
+def the_room(setting: Setting, tokens_per_second: float) -> Room:
+    """Return the room of this bench, quiet, with a model that writes so fast."""
+    one = setting.shared.part("room", lambda: room(setting))
+    one.model.tokens_per_second = tokens_per_second
+    one.wait_for(lambda: one.voice()["phase"] == "idle", QUIET_SECONDS)
+    return one
 
 
 @contextmanager
-def room(setting: Setting, tokens_per_second: float, **voice: Any) -> Iterator[Room]:
+def room(setting: Setting) -> Iterator[Room]:
     """Set a room up with a scripted model; nothing of it is left afterwards."""
     if shutil.which("pulseaudio") is None:
         raise CannotMeasureError("install pulseaudio, pulseaudio-utils and libasound2-plugins")
     settings = msgspec.to_builtins(setting.config.voice)
-    with sound_server() as sound, scripted_server(tokens_per_second) as model:
+    with sound_server() as sound, scripted_server() as model:
         sections: Sections = {
             "llm": {"engine": "openai", "url": model.url, "remote_model": "scripted"},
-            "voice": {**settings, "enabled": True, "input": "", "output": "", "earcons": False, **voice},
+            "voice": {
+                **settings,
+                "enabled": True,
+                "input": "",
+                "output": "",
+                "earcons": False,
+                "stop_words": [STOP_WORD],
+            },
         }
         with (
             sound.in_environment(),

@@ -23,8 +23,8 @@ TOKENS_A_WORD = 4 / 3
 class Scripted:
     """The answer, and how fast it is written."""
 
-    def __init__(self, tokens_per_second: float) -> None:
-        self.tokens_per_second = tokens_per_second
+    def __init__(self) -> None:
+        self.tokens_per_second = 40.0
         self.url = ""
         self.asked = 0
 
@@ -56,9 +56,9 @@ async def _send(response: web.StreamResponse, delta: dict[str, str], finish: str
 
 
 @contextmanager
-def scripted_server(tokens_per_second: float) -> Iterator[Scripted]:
+def scripted_server() -> Iterator[Scripted]:
     """Serve in a thread of its own on a free port of this machine."""
-    scripted = Scripted(tokens_per_second)
+    scripted = Scripted()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="scripted model", daemon=True)
     thread.start()

@@ -177,7 +177,7 @@ class Recording:
         import threading
 
         self._process = process
-        self._pieces: list[bytes] = []
+        self._data = bytearray()
         self.began = 0.0
         """`time.monotonic` of the first sample, as near as its arrival tells."""
         self._thread = threading.Thread(target=self._read, name="recording", daemon=True)
@@ -186,8 +186,12 @@ class Recording:
     @property
     def samples(self) -> NDArray[np.int16]:
         """Everything so far, at `RECORD_RATE_HZ`."""
-        data = b"".join(self._pieces)
-        return np.frombuffer(data[: len(data) // 2 * 2], np.int16)
+        return self.since(0)
+
+    def since(self, first: int) -> NDArray[np.int16]:
+        """Return the samples from one on; a long recording is watched without copying all of it."""
+        data = bytes(self._data[2 * first : len(self._data) // 2 * 2])
+        return np.frombuffer(data, np.int16)
 
     def stop(self) -> None:
         """End recording."""
@@ -201,9 +205,9 @@ class Recording:
     def _read(self) -> None:
         assert self._process.stdout is not None
         while piece := os.read(self._process.stdout.fileno(), 1 << 16):
-            if not self._pieces:
+            if not self._data:
                 self.began = time.monotonic() - len(piece) / 2 / RECORD_RATE_HZ
-            self._pieces.append(piece)
+            self._data += piece
 
 
 @contextmanager
