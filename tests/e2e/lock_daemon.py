@@ -8,9 +8,10 @@ from dataclasses import replace
 from edge_assistant import app
 from edge_assistant.assistant.acting import carry_out, occasion_of
 from edge_assistant.assistant.events import Route
-from edge_assistant.assistant.ladder import Extensions, QuickAnswer
+from edge_assistant.assistant.ladder import QuickAnswer
 from edge_assistant.cli import main
 from edge_assistant.tools.protocol import Call
+from edge_assistant.wiring.optional import acting
 
 TOPIC = "house/front/lock/set"
 
@@ -27,14 +28,12 @@ class Templates:
         return QuickAnswer(text=result.text, route=Route(rung="intent", model="", reason="a template"))
 
 
-def knowing_one_sentence(*arguments, **parts):
-    """Return extensions that try the one sentence last."""
-    made = Extensions(*arguments, **parts)
-    if made.actions is None:
-        return made
+def acting_on_one_sentence(abilities):
+    """Return what lets things be done, and tries the one sentence last."""
+    made = acting(abilities)
     return replace(made, intents=(*made.intents, Templates(made.actions)))
 
 
 if __name__ == "__main__":
-    app.Extensions = knowing_one_sentence
+    app.acting = acting_on_one_sentence
     sys.exit(main(["run"]))
