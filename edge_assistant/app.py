@@ -213,6 +213,7 @@ async def serve(
                 services=services,
                 voice=voice,
                 abilities=abilities,
+                house=house,
             )
         await answer_broker(
             stack, broker, assistant, database, preferences=preferences, voice=voice, abilities=abilities,

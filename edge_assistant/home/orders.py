@@ -109,6 +109,23 @@ def commanded(entity: Entity) -> set[str]:
     }
 
 
+def possible(entity: Entity) -> tuple[str, ...]:
+    """Return the services that an entity has topics for."""
+    return tuple(service for service in SERVICES.get(entity.domain, ()) if _can(entity, service))
+
+
+def _can(entity: Entity, service: str) -> bool:
+    config = entity.config
+    if service in _NUMBERS:
+        return isinstance(config.get(_NUMBERS[service][1]), str)
+    if service == "volume_mute":
+        return isinstance(config.get("mute_command_topic"), str)
+    if entity.domain == "climate":
+        return isinstance(config.get("mode_command_topic"), str)
+    word = _WORDS[service][0] if service in _WORDS else ""
+    return isinstance(config.get("command_topic"), str) and config.get(word, word) is not None
+
+
 def orders(
     entity: Entity, state: State, service: str, data: dict[str, Any], templates: Templates
 ) -> list[Order]:
@@ -137,9 +154,15 @@ def orders(
         if option not in (entity.config.get("options") or ()):
             raise UsageError("HOME_DATA_BAD", f"{entity.name} has no option {option[:40]!r}")
         return [_order(entity, ("command_topic",), _filled(entity, "command_template", option, templates))]
+    return [_worded(entity, service, templates)]
+
+
+def _worded(entity: Entity, service: str, templates: Templates) -> Order:
     key, word = _WORDS[service]
+    if entity.config.get(key, word) is None:  # so a cover says that it can't be stopped
+        raise EdgeError("HOME_CANNOT", f"{entity.name} can't do that")
     payload = str(entity.config.get(key, word))
-    return [_order(entity, ("command_topic",), _filled(entity, "command_template", payload, templates))]
+    return _order(entity, ("command_topic",), _filled(entity, "command_template", payload, templates))
 
 
 def _numbered(entity: Entity, service: str, data: dict[str, Any], templates: Templates) -> Order:

@@ -35,6 +35,8 @@ class Registry:
         """All those ids."""
         self.version = 0
         """Grows with each change of names, areas or entities."""
+        self.changes = 0
+        """Grows with each change of how something is."""
 
     @property
     def entities(self) -> list[Entity]:
@@ -59,6 +61,9 @@ class Registry:
 
     def set_state(self, entity_id: str, state: State) -> None:
         """Take note of how an entity is."""
+        old = self.state(entity_id)
+        if (old.value, old.available, old.attributes) != (state.value, state.available, state.attributes):
+            self.changes += 1
         self._states[entity_id] = state
 
     def announced(self, topic: str) -> list[Entity]:

@@ -17,6 +17,7 @@ from edge_assistant.store.database import Database
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.frontends.web.desk import Tools
+    from edge_assistant.home.house import House
     from edge_assistant.memory.embedding import Embedder
     from edge_assistant.tools.abilities import Abilities
 
@@ -43,6 +44,7 @@ async def start_web(
     services: Services,
     voice: Voice | None,
     abilities: Abilities | None,
+    house: House | None,
 ) -> Web:
     """Serve the page, and who scrapes figures."""
     from edge_assistant.frontends.web.lan import Lan
@@ -64,6 +66,7 @@ async def start_web(
         audit=services.audit,
         voice=voice,
         abilities=abilities,
+        home=house.registry if house else None,
         listening=activated_socket(),
         scrape=services.metrics.scrape if services.metrics else None,
     )

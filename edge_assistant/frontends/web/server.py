@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
@@ -46,6 +46,9 @@ from edge_assistant.people.person import OWNER_ID
 from edge_assistant.store.audit import AuditLog
 from edge_assistant.tools.abilities import Abilities
 
+if TYPE_CHECKING:
+    from edge_assistant.home.registry import Registry
+
 logger = logging.getLogger(__name__)
 
 
@@ -72,6 +75,7 @@ class WebServer:
         audit: AuditLog,
         voice: Voice | None = None,
         abilities: Abilities | None = None,
+        home: Registry | None = None,
         tools: Tools,
         listening: socket.socket | None = None,
         scrape: Scrape | None = None,
@@ -110,6 +114,10 @@ class WebServer:
             self._parts += (MemoryPages(facts, conversations, audit),)
         if library is not None:
             self._parts += (DocumentPages(library, audit),)
+        if abilities is not None and home is not None:
+            from edge_assistant.frontends.web.home import HomePages  # it brings the whole house and MQTT
+
+            self._parts += (HomePages(home, abilities.actions),)
         if abilities is not None:
             self._parts += (AbilityPages(abilities),)
         self._entrance = Entrance(limits.connections)

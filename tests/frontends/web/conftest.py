@@ -27,12 +27,16 @@ from edge_assistant.frontends.web.lan import Lan
 from edge_assistant.frontends.web.ports import Assistant, Voice
 from edge_assistant.frontends.web.server import WebServer
 from edge_assistant.frontends.web.ws import Limits
+from edge_assistant.home.control import Control
+from edge_assistant.home.registry import Registry
+from edge_assistant.home.template import Templates
 from edge_assistant.llm.protocol import ModelStatus
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.embedding import Embedder, NoEmbedder
 from edge_assistant.memory.erasing import conversation_hook, fact_hook, index_hook
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.search import SearchIndex
+from edge_assistant.mqtt.connection import Outgoing
 from edge_assistant.ops.preferences import Preferences
 from edge_assistant.people.erasing import people_hook
 from edge_assistant.people.people import People
@@ -43,6 +47,7 @@ from edge_assistant.store.database import Database
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.tools.abilities import Abilities
 from edge_assistant.tools.actions import Actions
+from edge_assistant.tools.home_tools import ControlTool
 from edge_assistant.tools.kit import everyday_tools
 from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.timers import Timers
@@ -109,6 +114,10 @@ class Site:
     url: str
     status: list[ModelStatus]
     people: People
+    home: Registry = field(default_factory=Registry)
+    """The house that the page shows, with nothing in it at first."""
+    sent: list[Outgoing] = field(default_factory=list)
+    """What its devices were told."""
     sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     _signed_in: aiohttp.ClientSession | None = None
 
@@ -179,6 +188,16 @@ def cookie_of(session: aiohttp.ClientSession) -> str:
     return next(each.value for each in session.cookie_jar if each.key == "edge_session")
 
 
+class Recorder:
+    """The place of a broker: it keeps what devices would be told."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+
+    async def publish(self, message: Outgoing) -> None:
+        self.sent.append(message)
+
+
 @pytest.fixture
 async def tools(tmp_path: Path) -> AsyncIterator[Tools]:
     """Return what the desk works with; nothing is pulled from anywhere."""
@@ -214,6 +233,8 @@ async def serve(
         **settings: Any,
     ) -> Site:
         audit = AuditLog(database)
+        house, broker = Registry(), Recorder()
+        control = ControlTool(house, Control(house, broker, Templates()), {})
         timers, lists = Timers(database), Lists(database)
         hooks = (
             conversation_hook(getattr(answers, "forgetting", None)),
@@ -240,11 +261,14 @@ async def serve(
             forgetter=Forgetting(database, KeyRing(tmp_path / "state"), audit, hooks),
             audit=audit,
             voice=voice,
-            abilities=Abilities(timers, lists, Actions(everyday_tools(timers, lists), audit, pin="2468")),
+            abilities=Abilities(
+                timers, lists, Actions([*everyday_tools(timers, lists), control], audit, pin="2468")
+            ),
+            home=house,
             limits=limits or Limits(),
             static=static,
         )
-        sites.append(Site(server, await server.start(), status, people))
+        sites.append(Site(server, await server.start(), status, people, house, broker.sent))
         return sites[-1]
 
     yield start

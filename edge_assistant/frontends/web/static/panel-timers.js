@@ -6,14 +6,12 @@ import { asked } from "./asked.js";
 import { el, loadStyle } from "./dom.js";
 import { notify } from "./notices.js";
 import { actionButton, labelled, line } from "./panel-form.js";
-
-const LOOK_MS = 1000;
+import { again, attempt, timerList } from "./timer-list.js";
 
 export async function panel() {
   await loadStyle("/static/abilities.css");
   const [questions, lists] = [el("div"), el("div")];
-  const timers = el("ul", { class: "abilities" });
-  const drawTimers = async () => keep(timers, (await call("GET", "/api/timers")).timers, drawTimers);
+  const { list: timers, draw: drawTimers } = timerList();
   const drawQuestions = async () => drawOpen(questions, (await call("GET", "/api/actions")).actions, drawQuestions);
   const drawLists = (found) => lists.replaceChildren(...listNodes(found, drawLists));
   const draw = () => Promise.all([drawTimers(), drawQuestions()]);
@@ -21,62 +19,6 @@ export async function panel() {
   await draw();
   again(timers, draw);
   return [questions, el("h3", {}, say("timers")), timers, newTimer(drawTimers), el("h3", {}, say("lists")), lists, newItem(drawLists)];
-}
-
-/** Draws every second until `node` has left the page. */
-async function again(node, draw) {
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    if (!node.isConnected) return;
-    if (!document.hidden) await draw().catch(() => {});
-  }
-}
-
-/** Carries on with what comes of `work()`, or says what went wrong. */
-async function attempt(work, then) {
-  try {
-    await then(await work());
-  } catch ({ message }) {
-    notify(say("failed", message));
-  }
-}
-
-/** Brings rows in line with what there is; one that did not change in kind keeps its buttons and the focus. */
-function keep(list, found, draw) {
-  const known = new Map(Array.from(list.children, (row) => [row.dataset.key, row]));
-  const rows = found.map((each) => {
-    const key = [each.id, each.paused, each.ringing].join();
-    const row = known.get(key) ?? timerRow(each, draw);
-    row.dataset.key = key;
-    row.querySelector(".left").textContent = leftWords(each);
-    return row;
-  });
-  if (!rows.length) rows.push(known.get("none") ?? el("li", { class: "muted", "data-key": "none" }, say("noTimers")));
-  const same = rows.length === list.children.length && rows.every((row, at) => row === list.children[at]);
-  if (!same) list.replaceChildren(...rows);
-}
-
-function timerRow({ id, kind, label, paused, ringing, local }, draw) {
-  const name = label ? `${say("kinds")[kind]}: ${label}` : say("kinds")[kind];
-  const step = (key) => {
-    const button = actionButton(say(key), () => attempt(() => call("POST", `/api/timers/${id}`, { step: key }), draw), "quiet");
-    button.setAttribute("aria-label", say("named", say(key), name));
-    return button;
-  };
-  const hold = local ? [] : [step(paused ? "resume" : "pause")];
-  const steps = ringing ? [step("stop")] : [...hold, step("cancel")];
-  const words = el("span", { class: "grow", dir: "auto" }, name);
-  return el("li", { class: ringing ? "ringing" : "" }, words, el("span", { class: "left" }), ...steps);
-}
-
-function leftWords({ left_seconds: left, local, paused, ringing }) {
-  if (ringing) return say("rings");
-  const shown = { weekday: "short", hour: "2-digit", minute: "2-digit" };
-  if (local) return new Intl.DateTimeFormat(document.documentElement.lang, shown).format(new Date(local));
-  const whole = Math.ceil(left);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, "0"));
-  const words = (parts[0] === "00" ? parts.slice(1) : parts).join(":");
-  return paused ? say("paused", words) : words;
 }
 
 function newTimer(draw) {

@@ -20,6 +20,14 @@ export const PANELS = [
     load: () => import("./panel-documents.js"),
   },
   {
+    id: "home",
+    title: ["House", "Haus"],
+    role: "member",
+    needs: "home",
+    icon: "M4 11l8-7 8 7M6 10v10h12V10M12 13v4M9.500 15h5",
+    load: () => import("./panel-home.js"),
+  },
+  {
     id: "timers",
     title: ["Timers and lists", "Timer und Listen"],
     role: "guest",
