@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,12 @@ class Devices:
     def __init__(self, mosquitto: Mosquitto, things: Sequence[Thing], language: str = "en") -> None:
         self.heard: list[tuple[str, str]] = []
         """What they were told: the thing's id and the payload."""
+        self.answers: list[dict[str, Any]] = []
+        """What the assistant answered on the broker."""
         self._things = [(thing, *announcement(thing, language)) for thing in things]
         self._connection = Connection(mosquitto.broker, "devices")
         self._connection.subscribe("house/+/set", self._hear)
+        self._connection.subscribe("edge-assistant/+/answer", self._answered)
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="devices")
@@ -43,7 +47,13 @@ class Devices:
 
     def publish(self, topic: str, payload: bytes | str) -> None:
         """Publish something retained, and return when the broker has it."""
-        message = Outgoing(topic=topic, payload=payload, retain=True)
+        self._send(Outgoing(topic=topic, payload=payload, retain=True))
+
+    def command(self, name: str, **command: Any) -> None:
+        """Tell an assistant something, such as on `shelf/ask`."""
+        self._send(Outgoing(topic=f"edge-assistant/{name}", payload=json.dumps(command)))
+
+    def _send(self, message: Outgoing) -> None:
         asyncio.run_coroutine_threadsafe(self._connection.publish(message), self._loop).result(20)
 
     def close(self) -> None:
@@ -58,6 +68,9 @@ class Devices:
         told = json.loads(payload)["state"] if payload.startswith("{") else OBEYED.get(payload, payload)
         state = Outgoing(topic=f"house/{name}/state", payload=_state(name, told), retain=True)
         await self._connection.publish(state)
+
+    async def _answered(self, message: Incoming) -> None:
+        self.answers.append(json.loads(message.payload))
 
     def _run(self) -> None:
         self._task = self._loop.create_task(self._connection.run())

@@ -21,6 +21,9 @@ from edge_assistant.home.entity import State
 from edge_assistant.home.registry import Registry
 from edge_assistant.home.template import Templates
 from edge_assistant.intents.client import IntentWorker
+from edge_assistant.intents.paraphrase import Paraphrases
+from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
+from edge_assistant.memory.embedding import EMBEDDER
 from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.home_tools import ControlTool, LookTool, NameTool, RestoreTool
 
@@ -72,10 +75,17 @@ async def worker():
     await found.stop()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def embedder(models_folder):
+    found = FastembedEmbedder(embedder_settings(EMBEDDER, models_folder))
+    yield found
+    await found.stop()
+
+
 class Flat:
     """A rung in a house without a broker."""
 
-    def __init__(self, worker, language="en", room=""):
+    def __init__(self, worker, language="en", room="", embedder=None):
         self.registry = Registry()
         for thing in THINGS:
             topic, payload = announcement(thing, language)
@@ -85,7 +95,11 @@ class Flat:
         tools = [ControlTool(*kit), RestoreTool(*kit), LookTool(*kit), NameTool(*kit, Names(self.registry))]
         self.actions = Actions(tools, Ledger())
         settings = Home(room=room, sentences=SENTENCES)
-        self.rung = IntentRung(worker, self.registry, self.actions, settings, language=lambda: language)
+        self.paraphrases = Paraphrases(embedder, self.registry) if embedder else None
+        self.rung = IntentRung(
+            worker, self.registry, self.actions, settings, language=lambda: language,
+            paraphrases=self.paraphrases,
+        )  # fmt: skip
         self.asked = []
 
     async def say(self, text, session="s"):
@@ -192,6 +206,26 @@ async def test_of_two_of_one_name_it_asks_which_unless_the_room_tells(worker):
     assert flat.broker.sent == []
     assert await there.say("turn on the lamp") == "Turned on Lamp."
     assert there.broker.sent == [("Hall/set", "ON")]
+
+
+async def test_a_paraphrase_is_understood_and_one_that_lets_people_in_is_asked_about(worker, embedder):
+    flat = Flat(worker, embedder=embedder)
+    await flat.paraphrases.prepare()
+    assert await flat.say("I don't need the printer anymore") == "Turned off printer."
+    assert flat.broker.sent == [("switch.printer/set", "OFF")]
+    assert await flat.say("let the sun in through the garage door") == "Shall I open garage door?"
+    [asked] = flat.asked
+    assert len(flat.broker.sent) == 1
+    await flat.actions.answer(asked.action, OWNER, approve=True)
+    assert flat.broker.sent[1:] == [("cover.garage_door/set", "OPEN")]
+    for talk in (
+        "get the front door going",
+        "let the sun in through the front door",
+        "the garage door is broken",
+    ):
+        await flat.say(talk)
+        assert flat.asked == [], "no likeness unlocks a door"
+    assert len(flat.broker.sent) == 2
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ SESSION_SECONDS = 600.0
 MAX_ANSWERING = 16
 """Questions that are answered or wait at once; more are refused."""
 
+CUT_OFF = "that was stopped or cut off in its middle: see how things are, then send it under a new id"
+"""Whether a device was told something before a crash nobody can know: so it is not told twice unasked."""
+
 LONGEST_SPOKEN = 2_000
 """Characters of an answer that are said aloud."""
 
@@ -125,6 +128,8 @@ class Answers:
                     self._happenings.tell(
                         "confirmation_asked", action=event.action, summary=event.summary, pin=event.pin
                     )
+                case TurnFinished(status="interrupted", text=""):
+                    await self._replies.refuse(message, EdgeError("TURN_CUT_OFF", CUT_OFF), **names)
                 case TurnFinished():
                     self.last = event.text
                     await self._replies.send(message, {**names, **_told(event, asked)})
@@ -146,7 +151,12 @@ class Answers:
 
 
 def _told(event: TurnFinished, asked: ConfirmationAsked | None) -> dict[str, Any]:
-    answer: dict[str, Any] = {"text": event.text, "route": event.route, "timings": event.timings}
+    answer: dict[str, Any] = {
+        "text": event.text,
+        "status": event.status,
+        "route": event.route,
+        "timings": event.timings,
+    }
     if asked is not None:
         answer["confirm"] = {
             "action": asked.action, "summary": asked.summary, "pin": asked.pin, "seconds": asked.seconds,
