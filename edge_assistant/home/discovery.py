@@ -42,6 +42,10 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     area: str
     config: dict[str, Any]
+    also: tuple[str, ...] = ()
+    """Other names that it has."""
+    poll: str = ""
+    """Where an empty message makes it tell its state; empty when it is retained."""
 
 
 def parse(prefix: str, topic: str, payload: bytes) -> list[Component]:
@@ -98,20 +102,21 @@ def _component(key: str, kind: str, object_id: str, config: dict[str, Any]) -> C
     for name, value in config.items():
         if name.endswith(("topic", "template")) and value is not None and not isinstance(value, str):
             raise DiscoveryError(f"{name[:40]} is no text")
-        if name.endswith("topic") and value and not _is_topic(value):
+        if name.endswith("topic") and value and not is_topic(value):
             raise DiscoveryError(f"{name[:40]} is no topic")
     return Component(
         key=key,
         domain=kind,
         object_id=_id(config, kind) or object_id,
-        name=_text(config.get("name")),
-        device=_text(device.get("name")) or _text(device.get("model")),
-        area=_text(device.get("suggested_area")),
+        name=text(config.get("name")),
+        device=text(device.get("name")) or text(device.get("model")),
+        area=text(device.get("suggested_area")),
         config={name: value for name, value in config.items() if name not in {"device", "origin", "name"}},
     )
 
 
-def _is_topic(topic: str) -> bool:
+def is_topic(topic: str) -> bool:
+    """Return whether something can be published on a topic."""
     return len(topic) <= LONGEST_TOPIC and not re.search(r"[+#\x00-\x1f]", topic)
 
 
@@ -120,7 +125,7 @@ def _id(config: dict[str, Any], kind: str) -> str:
     return wanted.removeprefix(f"{kind}.")[:LONGEST_NAME] if isinstance(wanted, str) else ""
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     """Return one line of text; anything else is no name."""
     return (
         " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", value).split())[:LONGEST_NAME]

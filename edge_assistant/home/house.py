@@ -14,13 +14,13 @@ from collections.abc import Callable
 
 from edge_assistant.config.schema import Home
 from edge_assistant.errors import EdgeError
-from edge_assistant.home import rows
-from edge_assistant.home.discovery import DiscoveryError, parse
+from edge_assistant.home import rows, tasmota
+from edge_assistant.home.discovery import Component, DiscoveryError, parse
 from edge_assistant.home.entity import Entity, folded
 from edge_assistant.home.reading import Reading, read, readings
 from edge_assistant.home.registry import Registry
 from edge_assistant.home.template import Templates
-from edge_assistant.mqtt.connection import Connection, Incoming, OfflineError
+from edge_assistant.mqtt.connection import Connection, Incoming, OfflineError, Outgoing
 from edge_assistant.store.database import Database
 
 logger = logging.getLogger(__name__)
@@ -54,12 +54,17 @@ class House:
         """Topics to subscribe to."""
         self._unwanted: set[str] = set()
         """Topics that may tell of nothing any more."""
+        self._polls: dict[str, set[str]] = {}
+        """By announcement: where its device is asked how it is."""
+        self._unpolled: set[str] = set()
+        """Announcements whose devices are still to be asked."""
         self._unsaved: dict[str, bytes] = {}
         self._work = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
         self._told_version = 0
         connection.subscribe(f"{self._prefix}/+/+/config", self._announced)
         connection.subscribe(f"{self._prefix}/+/+/+/config", self._announced)
+        connection.subscribe(f"{tasmota.PREFIX}/+/config", self._announced)
         connection.when_online(self._online)
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -129,17 +134,26 @@ class House:
 
     def _learn(self, topic: str, payload: bytes) -> bool:
         try:
-            components = parse(self._prefix, topic, payload)
+            components = self._parsed(topic, payload)
         except DiscoveryError as error:
             self.refused += 1
             logger.debug("an announcement is not used: %s", error.message)
             return False
         for entity in self.registry.announced(topic):
             self._unlisten(entity.id)
+        self._polls[topic] = {each.poll for each in components if each.poll}
         entities = self.registry.replace(topic, components)
         for entity in entities:
             self._listen(entity)
+        if self._polls[topic]:
+            self._unpolled.add(topic)
+            self._work.set()
         return bool(entities) or not payload.strip()
+
+    def _parsed(self, topic: str, payload: bytes) -> list[Component]:
+        if tasmota.is_tasmota(topic):
+            return tasmota.parse(topic, payload)
+        return parse(self._prefix, topic, payload)
 
     def _listen(self, entity: Entity) -> None:
         new = not self.registry.told(entity.id)
@@ -182,6 +196,7 @@ class House:
                 listener()
 
     async def _online(self) -> None:
+        self._unpolled.update(topic for topic, polls in self._polls.items() if polls)
         self._work.set()
 
     async def _subscribe(self) -> None:
@@ -190,8 +205,15 @@ class House:
         await self._connection.ignore([topic for topic in unwanted if topic not in self._readings])
         try:
             await self._connection.listen([topic for topic in wanted if topic in self._readings], self._told)
+            await self._poll()
         except OfflineError:
             return  # they are subscribed to when the connection is back
+
+    async def _poll(self) -> None:
+        """Ask devices that don't retain their states, such as Tasmota's, once they are listened to."""
+        while self._unpolled:
+            for topic in self._polls.get(self._unpolled.pop(), ()):
+                await self._connection.publish(Outgoing(topic=topic, payload=b""))
 
     async def _save(self) -> None:
         unsaved, self._unsaved = self._unsaved, {}

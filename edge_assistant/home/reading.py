@@ -99,10 +99,18 @@ def read(
     if reading.what.startswith("available:"):
         return _available(entity, state, reading, text)
     if reading.what != "state":
-        return _with(state, at, {reading.what: _scaled(entity, reading.what, text)})
+        number_now = _scaled(entity, reading.what, text)
+        return _with(state, at, {reading.what: number_now}, _of_position(entity, reading.what, number_now))
     if text in {"", "None"}:
         return state
     return _with(state, at, {}, _value(entity, text))
+
+
+def _of_position(entity: Entity, what: str, percent: float | None) -> str | None:
+    """Return the state of a cover that tells its position alone, as Home Assistant does; else None."""
+    if what != "position" or percent is None or "state_topic" in entity.config:
+        return None
+    return "open" if percent > 0 else "closed"
 
 
 def _available(entity: Entity, state: State, reading: Reading, text: str) -> State:

@@ -144,7 +144,7 @@ class Registry:
             unit=_word(config.get("unit_of_measurement")),
             config=config,
             diagnostic=config.get("entity_category") in {"diagnostic", "config"},
-            aliases=(component.device,) if component.domain in _MAIN and component.device != name else (),
+            aliases=_announced_aliases(component, name),
         )
         entity = self._owned(entity)
         if old != entity:
@@ -215,6 +215,11 @@ def _whole_name(component: Component) -> str:
     if not name or not device:
         return name or device or component.object_id.replace("_", " ")
     return name if folded(name).startswith(folded(device)) else f"{device} {name}"
+
+
+def _announced_aliases(component: Component, name: str) -> tuple[str, ...]:
+    device = (component.device,) if component.domain in _MAIN else ()
+    return tuple(each for each in dict.fromkeys((*device, *component.also)) if each and each != name)
 
 
 def _word(value: object) -> str:
