@@ -18,7 +18,7 @@ from edge_assistant.intents.paraphrase import Paraphrases
 from edge_assistant.intents.plan import Act, Ask, Do, Plan, Tell, plan
 from edge_assistant.intents.vocabulary import vocabulary
 from edge_assistant.intents.wire import LONGEST_TEXT, Match
-from edge_assistant.tools.actions import Actions, Result
+from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.protocol import Call, Occasion
 
 REMEMBERED_SECONDS = 600.0
@@ -117,9 +117,9 @@ class IntentRung:
                 case Act(entities=entities, service=service, data=data):
                     names = [each.id for each in entities]
                     call = Call("control_home", {"entities": names, "service": service, "data": data})
-                    return _said(await carry_out(question.turn, self._actions, call, occasion), language)
+                    return (await carry_out(question.turn, self._actions, call, occasion)).text
                 case Do(call=call):
-                    return _said(await carry_out(question.turn, self._actions, call, occasion), language)
+                    return (await carry_out(question.turn, self._actions, call, occasion)).text
                 case Ask(entities=entities):
                     states = [self._registry.state(each.id) for each in entities]
                     return answers.answer(step, states, language)
@@ -137,7 +137,7 @@ class IntentRung:
         if step.what == "which":
             return answers.which(step.entities, language)
         if step.what == "undo":
-            return _said(await self._actions.undo(occasion), language)
+            return (await self._actions.undo(occasion)).text
         return step.what
 
     def _spoken_of(self, place: tuple[str, str]) -> str:
@@ -151,13 +151,6 @@ class IntentRung:
                 self._last[place] = (name, time.monotonic())
         while len(self._last) > CONVERSATIONS:
             del self._last[next(iter(self._last))]
-
-
-def _said(result: Result, language: str) -> str:
-    if result.asked is not None and language == "de":
-        pin = " Dafür brauche ich die PIN." if result.asked.pin else ""
-        return f"Soll ich das tun: {result.asked.effect.summary}?{pin}"
-    return result.text
 
 
 def told(step: Plan) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from edge_assistant.home.entity import Entity, State
 from edge_assistant.intents.plan import Ask
+from edge_assistant.tools import timer_words
 
 _STATES_DE = {
     "on": "an",
@@ -27,21 +28,6 @@ _STATES_DE = {
     "returning": "fährt zurück",
     "idle": "wartet",
 }
-_DAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
-_MONTHS = (
-    "Januar",
-    "Februar",
-    "März",
-    "April",
-    "Mai",
-    "Juni",
-    "Juli",
-    "August",
-    "September",
-    "Oktober",
-    "November",
-    "Dezember",
-)
 _OPEN_CLASSES = frozenset(("door", "garage_door", "window", "opening", "gate"))
 _SHOWN = 4
 
@@ -136,6 +122,5 @@ def spoken_time(now: dt.datetime, language: str) -> str:
 
 def spoken_date(now: dt.datetime, language: str) -> str:
     """Return the date."""
-    if language == "de":
-        return f"Heute ist {_DAYS[now.weekday()]}, der {now.day}. {_MONTHS[now.month - 1]} {now.year}."
-    return f"Today is {now:%A}, {now.day} {now:%B %Y}."
+    day = timer_words.date(now, language)
+    return f"Heute ist {day} {now.year}." if language == "de" else f"Today is {day} {now.year}."

@@ -179,7 +179,9 @@ class Paraphrases:
             if not each.diagnostic
             for name in each.names
         )
-        for name, domain in sorted(set(names), key=lambda pair: -len(pair[0])):
+        said = text.casefold()  # so that a pattern is made of few names only
+        near = {(name, domain) for name, domain in names if name.casefold() in said}
+        for name, domain in sorted(near, key=lambda pair: -len(pair[0])):
             noun = _NOUNS.get(language, {}).get(domain)
             if noun and (place := _place(name, text)):
                 plain = f"{text[: place.start()]}{noun}{text[place.end() :]}"

@@ -50,8 +50,13 @@ class Parser:
             rf"({any_name})((?:, | and | und )(?:the |my |die |der |das |den )?({any_name}))(?!\w)",
             re.IGNORECASE,
         )
+        self._lists["product"] = TextSlotList.from_tuples(_products(vocabulary), name="product")
         own = {f"Own{each.number}": {"data": [{"sentences": list(each.say)}]} for each in vocabulary.own}
         self._own = {"": Intents.from_dict({"language": "en", "intents": own})} if own else {}
+
+    def warm(self, language: str) -> None:
+        """Have the templates of a language read: hassil does so when it first looks for one that fits."""
+        self._best("x", self._intents[language], language, "")
 
     def parse(
         self, text: str, languages: tuple[str, ...], room: str = "", last: str = ""
@@ -122,6 +127,19 @@ class Parser:
             domain=str(result.context.get("domain", "")),
             response=result.response or "",
         )  # fmt: skip
+
+
+_MAKER = re.compile(r"(.+?)[ -]?(?:machine|maker|maschine|automat)", re.IGNORECASE)
+
+
+def _products(vocabulary: Vocabulary) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return what the machines of a house make, as what is said and which machine: coffee, coffee machine."""
+    made = (
+        (found[1], each)
+        for each in vocabulary.names
+        if each.domain in {"switch", "button"} and (found := _MAKER.fullmatch(each.name))
+    )
+    return [(product, each.name, {"domain": each.domain}) for product, each in made]
 
 
 def _templates(language: str) -> dict[str, Any]:

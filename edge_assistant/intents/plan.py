@@ -255,22 +255,49 @@ def _acts(found: list[Entity], service: str, data: dict[str, Any] | None = None)
 
 
 def _other(match: Match) -> Call | None:
-    slots = match.slots
-    if match.intent == "HassStartTimer":
-        minutes = _number(slots.get("hours")) * 60 + _number(slots.get("minutes"))
-        label = str(slots.get("name", ""))[:100]
-        return Call(
-            "set_timer", {"minutes": minutes, "seconds": _number(slots.get("seconds")), "label": label}
-        )
-    if match.intent in {"HassCancelTimer", "HassCancelAllTimers"}:
-        return Call("cancel_timer", {"name": str(slots.get("name", ""))[:100], "kind": "timer"})
-    if match.intent == "HassTimerStatus":
-        return Call("list_timers", {"name": str(slots.get("name", ""))[:100], "kind": "timer"})
+    if "Timer" in match.intent:
+        return _timer(match)
+    slots, items = match.slots, {"list": _SHOPPING.get(match.language, "shopping")}
     if match.intent in {"HassShoppingListAddItem", "HassListAddItem"} and slots.get("item"):
-        return Call("add_to_list", {"items": [str(slots["item"])]})
+        return Call("add_to_list", {"items": [str(slots["item"])], **items})
     if match.intent == "HassShoppingListCompleteItem" and slots.get("item"):
-        return Call("remove_from_list", {"items": [str(slots["item"])]})
-    return Call("show_list", {}) if match.intent == "EdgeShowList" else None
+        return Call("remove_from_list", {"items": [str(slots["item"])], **items})
+    return Call("show_list", items) if match.intent == "EdgeShowList" else None
+
+
+def _timer(match: Match) -> Call | None:
+    slots = match.slots
+    if "conversation_command" in slots:
+        return None  # a command for later: a timer that only rings would be no answer to it
+    name, seconds = str(slots.get("name", ""))[:100], _minutes(slots, "start_") * 60
+    which = {"name": name, "kind": "timer", "seconds": seconds}
+    if match.intent == "HassStartTimer":
+        return Call("set_timer", {"minutes": _minutes(slots), "label": name})
+    if match.intent in {"HassCancelTimer", "HassCancelAllTimers"}:
+        every = {"name": "all"} if match.intent == "HassCancelAllTimers" else {}
+        return Call("cancel_timer", {**which, **every})
+    if match.intent == "HassTimerStatus":
+        return Call("list_timers", which)
+    if match.intent in _TIMER_STEPS:
+        step, sign = _TIMER_STEPS[match.intent]
+        return Call("change_timer", {**which, "step": step, "minutes": sign * _minutes(slots)})
+    return None
+
+
+_SHOPPING = {"de": "Einkauf"}
+"""The list that is meant when none is named, as the page calls it too."""
+
+_TIMER_STEPS = {
+    "HassIncreaseTimer": ("lengthen", 1),
+    "HassDecreaseTimer": ("lengthen", -1),
+    "HassPauseTimer": ("pause", 0),
+    "HassUnpauseTimer": ("resume", 0),
+}
+
+
+def _minutes(slots: dict[str, Any], prefix: str = "") -> float:
+    found = (_number(slots.get(f"{prefix}{unit}")) for unit in ("hours", "minutes", "seconds"))
+    return sum(number * minutes for number, minutes in zip(found, (60, 1, 1 / 60), strict=True))
 
 
 def _number(value: Any) -> float:

@@ -65,6 +65,7 @@ _EN: dict[str, list[dict[str, Any]]] = {
             kinds=_SWITCHED["domain"],
         ),
         _said("(make|brew) [me |us ](a|some) {name}", kinds=["switch"]),
+        _said("(make|brew) [me |us ](a|an|some|a cup of) {product:name}"),
         _said(
             "(light up|illuminate|brighten [up]) [<the> ]{area}",
             "(give me|I need|I want|I'd like|let there be|put on) [some |a |more |the ]<light> <in> [<the> ]{area}",
@@ -335,6 +336,7 @@ _DE: dict[str, list[dict[str, Any]]] = {
             kinds=_SWITCHED["domain"],
         ),
         _said("(mach|mache|koch|koche) (einen|ein|etwas) {name}", kinds=["switch"]),
+        _said("(mach|mache|koch|koche) [uns ](einen|eine|ein|etwas|eine Tasse) {product:name}"),
         _said(
             "(beleuchte|erleuchte|erhelle) <area>",
             "(ich (brauche|brauch|will|möchte|hätte gern[e])|gib) [etwas |mehr |ein ][Licht|Beleuchtung] <area>",

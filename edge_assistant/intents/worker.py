@@ -19,8 +19,12 @@ def main(channel: Channel, settings: bytes) -> None:
     began = time.monotonic()
     parser = Parser(wanted.languages)
     channel.send(Ready(round((time.monotonic() - began) * 1000, 1)))
+    cold = list(wanted.languages)
     while True:
-        for payload in channel.receive(None):
+        payloads = channel.receive(0 if cold else None)
+        if cold and not payloads:
+            parser.warm(cold.pop(0))  # the first sentence would wait for it
+        for payload in payloads:
             channel.begin_step()
             try:
                 _answer(channel, parser, _ORDERS.decode(payload))

@@ -122,7 +122,7 @@ class Actions:
         occasion = msgspec.structs.replace(asked.occasion, principal=principal)
         if not approve:
             await self._record("action.declined", occasion, asked.call, asked.effect, action=action)
-            return Result(status="declined", text="All right, I won't.")
+            return Result(status="declined", text=_DECLINED[asked.occasion.language.startswith("de")])
         tool, arguments = self._checked(asked.call)
         effect = tool.effect(arguments, occasion)
         if (effect.reach, effect.risk) != (asked.effect.reach, asked.effect.risk):
@@ -237,7 +237,12 @@ def _result(outcome: Outcome) -> Result:
     return Result(status="done", text=text, untrusted=outcome.untrusted)
 
 
+_DECLINED = ("All right, I won't.", "Gut, ich lasse es.")
+"""In English, in German."""
+
+
 def _question(asked: Confirmation) -> str:
-    if asked.pin:
-        return f"To {asked.effect.summary} I need the PIN. What is it?"
-    return f"Shall I {asked.effect.summary}?"
+    what = asked.effect.summary
+    if asked.occasion.language.startswith("de"):
+        return f"Soll ich das tun: {what}?" + (" Dafür brauche ich die PIN." if asked.pin else "")
+    return f"To {what} I need the PIN. What is it?" if asked.pin else f"Shall I {what}?"

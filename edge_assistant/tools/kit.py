@@ -8,6 +8,7 @@ from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.protocol import Tool
 from edge_assistant.tools.timer_tools import (
     CancelTimerTool,
+    ChangeTimerTool,
     ListTimersTool,
     RemindTool,
     RestoreTimersTool,
@@ -21,6 +22,6 @@ def everyday_tools(timers: Timers, lists: Lists) -> list[Tool]:
     """Return timers, alarms, reminders, lists, sums and units."""
     return [
         SetTimerTool(timers), SetAlarmTool(timers), RemindTool(timers), ListTimersTool(timers),
-        CancelTimerTool(timers), RestoreTimersTool(timers), AddToListTool(lists), RemoveFromListTool(lists),
-        ShowListTool(lists), ClearListTool(lists), Calculate(), Convert(),
+        CancelTimerTool(timers), ChangeTimerTool(timers), RestoreTimersTool(timers), AddToListTool(lists),
+        RemoveFromListTool(lists), ShowListTool(lists), ClearListTool(lists), Calculate(), Convert(),
     ]  # fmt: skip

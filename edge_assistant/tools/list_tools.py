@@ -26,6 +26,26 @@ class WhichList(msgspec.Struct, frozen=True):
     list: Name = "shopping"
 
 
+_SAID = {
+    "en": {
+        "on": "That is on the list {} already.", "off": "That is not on the list {}.",
+        "added": "Added {1} to the list {0}.", "taken": "Took {1} off the list {0}.",
+        "shown": "On the list {}: {}.", "nothing": "nothing",
+        "empty": "empty the list {}", "emptied": "The list {} is empty now.",
+    },
+    "de": {
+        "on": "Das steht schon auf der Liste {}.", "off": "Das steht nicht auf der Liste {}.",
+        "added": "Auf der Liste {0} steht jetzt {1}.", "taken": "Von der Liste {0} genommen: {1}.",
+        "shown": "Auf der Liste {}: {}.", "nothing": "nichts",
+        "empty": "die Liste {} leeren", "emptied": "Die Liste {} ist jetzt leer.",
+    },
+}  # fmt: skip
+
+
+def _say(key: str, occasion: Occasion, *values: str) -> str:
+    return _SAID["de" if occasion.language.startswith("de") else "en"][key].format(*values)
+
+
 class AddToListTool:
     """Puts items on a list."""
 
@@ -45,9 +65,9 @@ class AddToListTool:
         """Add what isn't on it yet."""
         added = await self._lists.add(occasion.principal, arguments.list, list(arguments.items))
         if not added:
-            return Outcome(text=f"That is on the list {arguments.list} already.")
+            return Outcome(text=_say("on", occasion, arguments.list))
         undo = Call("remove_from_list", {"items": added, "list": arguments.list})
-        return Outcome(text=f"Added {', '.join(added)} to the list {arguments.list}.", undo=undo)
+        return Outcome(text=_say("added", occasion, arguments.list, ", ".join(added)), undo=undo)
 
 
 class RemoveFromListTool:
@@ -71,9 +91,9 @@ class RemoveFromListTool:
         """Remove what is on it."""
         removed = await self._lists.remove(occasion.principal, arguments.list, list(arguments.items))
         if not removed:
-            return Outcome(text=f"That is not on the list {arguments.list}.")
+            return Outcome(text=_say("off", occasion, arguments.list))
         undo = Call("add_to_list", {"items": removed, "list": arguments.list})
-        return Outcome(text=f"Took {', '.join(removed)} off the list {arguments.list}.", undo=undo)
+        return Outcome(text=_say("taken", occasion, arguments.list, ", ".join(removed)), undo=undo)
 
 
 class ShowListTool:
@@ -94,7 +114,8 @@ class ShowListTool:
     async def run(self, arguments: WhichList, occasion: Occasion) -> Outcome:
         """Return its items."""
         shown = await self._lists.show(occasion.principal, arguments.list)
-        return Outcome(text=f"On the list {shown.name}: {', '.join(shown.items) or 'nothing'}.")
+        items = ", ".join(shown.items) or _say("nothing", occasion)
+        return Outcome(text=_say("shown", occasion, shown.name, items))
 
 
 class ClearListTool:
@@ -109,11 +130,10 @@ class ClearListTool:
 
     def effect(self, arguments: WhichList, occasion: Occasion) -> Effect:
         """Say that it deletes what others may have written."""
-        del occasion
-        return Effect(reach="act", risk="confirm", summary=f"empty the list {arguments.list}")
+        return Effect(reach="act", risk="confirm", summary=_say("empty", occasion, arguments.list))
 
     async def run(self, arguments: WhichList, occasion: Occasion) -> Outcome:
         """Empty it."""
         gone = await self._lists.clear(occasion.principal, arguments.list)
         undo = Call("add_to_list", {"items": gone[:50], "list": arguments.list}) if gone else None
-        return Outcome(text=f"The list {arguments.list} is empty now.", undo=undo)
+        return Outcome(text=_say("emptied", occasion, arguments.list), undo=undo)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from edge_assistant.errors import EdgeError, UsageError
 from edge_assistant.people.person import HOUSEHOLD_ID
 from edge_assistant.tools.protocol import Call, Effect, Occasion, Outcome
 from edge_assistant.tools.timer import Kind, Timer
+from edge_assistant.tools.timer_words import duration, local_time, say
 from edge_assistant.tools.timers import LONGEST_LABEL, Timers
 
 Label = Annotated[str, msgspec.Meta(max_length=LONGEST_LABEL)]
@@ -53,6 +54,16 @@ class Which(msgspec.Struct, frozen=True):
 
     name: Label = ""
     kind: Literal["timer", "alarm", "reminder", ""] = ""
+    seconds: Annotated[float, msgspec.Meta(ge=0, description="how long it was set for; 0 for any")] = 0
+
+
+class ChangeTimer(Which, frozen=True):
+    """Which of them, and what becomes of it."""
+
+    step: Literal["lengthen", "pause", "resume"] = "lengthen"
+    minutes: Annotated[
+        float, msgspec.Meta(ge=-527_040, le=527_040, description="by how much longer, or shorter")
+    ] = 0
 
 
 class Restore(msgspec.Struct, frozen=True):
@@ -80,7 +91,7 @@ class SetTimerTool:
         """Start it."""
         seconds = arguments.minutes * 60 + arguments.seconds
         timer = await self._timers.start(occasion.principal, seconds, arguments.label)
-        return _set(timer, f"Timer set for {spoken_duration(seconds)}.")
+        return _set(timer, say("set", occasion.language, duration(seconds, occasion.language)))
 
 
 class SetAlarmTool:
@@ -102,7 +113,7 @@ class SetAlarmTool:
         """Set it."""
         at = when(arguments.time, arguments.date)
         timer = await self._timers.at(occasion.principal, at, arguments.label, days=arguments.days)
-        return _set(timer, f"Alarm set for {spoken_time(timer)}.")
+        return _set(timer, say("alarm_set", occasion.language, local_time(timer, occasion.language)))
 
 
 class RemindTool:
@@ -125,10 +136,10 @@ class RemindTool:
         if arguments.time:
             at = when(arguments.time, arguments.date)
             timer = await self._timers.at(occasion.principal, at, arguments.text, kind="reminder")
-            return _set(timer, f"I'll remind you on {spoken_time(timer)}.")
+            return _set(timer, say("remind_on", occasion.language, local_time(timer, occasion.language)))
         seconds = arguments.minutes * 60
         timer = await self._timers.start(occasion.principal, seconds, arguments.text, kind="reminder")
-        return _set(timer, f"I'll remind you in {spoken_duration(seconds)}.")
+        return _set(timer, say("remind_in", occasion.language, duration(seconds, occasion.language)))
 
 
 class ListTimersTool:
@@ -148,20 +159,19 @@ class ListTimersTool:
 
     async def run(self, arguments: Which, occasion: Occasion) -> Outcome:
         """Return them, the next due first."""
-        kind: Kind | None = arguments.kind or None
-        found = self._timers.find(occasion.principal, arguments.name, kind)
+        found, language = _found(self._timers, arguments, occasion), occasion.language
         if not found:
-            return Outcome(text="Nothing is set.")
-        return Outcome(text="\n".join(self._line(timer) for timer in found))
+            return Outcome(text=say("nothing", language))
+        return Outcome(text="\n".join(self._line(timer, language) for timer in found))
 
-    def _line(self, timer: Timer) -> str:
-        label = f" “{timer.label}”" if timer.label else ""
+    def _line(self, timer: Timer, language: str) -> str:
+        name = say(timer.kind, language) + (f" “{timer.label}”" if timer.label else "")
         if timer.rang_at is not None:
-            return f"{timer.kind}{label}: rings now"
+            return f"{name}: {say('rings', language)}"
         if timer.local:
-            return f"{timer.kind}{label}: {spoken_time(timer)}"
-        state = " (paused)" if timer.paused_left is not None else ""
-        return f"{timer.kind}{label}: {spoken_duration(self._timers.left(timer))} left{state}"
+            return f"{name}: {local_time(timer, language)}"
+        key = "left" if timer.paused_left is None else "paused"
+        return f"{name}: {say(key, language, duration(self._timers.left(timer), language))}"
 
 
 class CancelTimerTool:
@@ -181,17 +191,47 @@ class CancelTimerTool:
 
     async def run(self, arguments: Which, occasion: Occasion) -> Outcome:
         """Cancel the one that is meant; raises TIMER_NOT_FOUND, TIMER_AMBIGUOUS."""
+        language = occasion.language
         every = arguments.name.strip().casefold() == "all"
-        kind: Kind | None = arguments.kind or None
-        found = self._timers.find(occasion.principal, "" if every else arguments.name, kind)
-        if not found:
-            raise UsageError("TIMER_NOT_FOUND", "no such timer is set")
-        if len(found) > 1 and not every:
-            names = ", ".join(timer.label or spoken_duration(timer.seconds) for timer in found[:5])
-            raise EdgeError("TIMER_AMBIGUOUS", f"which one: {names}?")
+        wanted = msgspec.structs.replace(arguments, name="") if every else arguments
+        found = _found(self._timers, wanted, occasion)
+        if not every or not found:
+            found = [_the_one(found, language)]
         await self._timers.cancel(found)
-        text = "Cancelled." if len(found) == 1 else f"Cancelled {len(found)}."
+        text = say("cancelled", language) if len(found) == 1 else say("cancelled_many", language, len(found))
         return Outcome(text=text, undo=Call("restore_timers", {"timers": msgspec.to_builtins(tuple(found))}))
+
+
+class ChangeTimerTool:
+    """Lets a timer last longer or shorter, stand still or go on."""
+
+    name = "change_timer"
+    description = "Add minutes to a timer, take some off, pause it or let it go on."
+    arguments = ChangeTimer
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+
+    def effect(self, arguments: ChangeTimer, occasion: Occasion) -> Effect:
+        """Say that it can be taken back."""
+        del occasion
+        return Effect(reach="note", summary=f"change {arguments.name or 'the timer'}")
+
+    async def run(self, arguments: ChangeTimer, occasion: Occasion) -> Outcome:
+        """Change the one that is meant; raises TIMER_NOT_FOUND, TIMER_AMBIGUOUS, TIMER_BAD."""
+        language = occasion.language
+        timer = _the_one(_found(self._timers, arguments, occasion), language)
+        match arguments.step:
+            case "lengthen":
+                timer = await self._timers.lengthen(timer, arguments.minutes * 60)
+                back: dict[str, Any] = {"step": "lengthen", "minutes": -arguments.minutes}
+            case "pause":
+                timer, back = await self._timers.pause(timer), {"step": "resume"}
+            case "resume":
+                timer, back = await self._timers.resume(timer), {"step": "pause"}
+        left = duration(self._timers.left(timer), language)
+        undo = Call("change_timer", {"name": timer.id, **back})
+        return Outcome(text=say(arguments.step, language, left), undo=undo)
 
 
 class RestoreTimersTool:
@@ -214,7 +254,7 @@ class RestoreTimersTool:
         for timer in arguments.timers:
             if timer.principal in {occasion.principal.id, HOUSEHOLD_ID}:
                 await self._timers.restore(timer)
-        return Outcome(text="It is set again.")
+        return Outcome(text=say("restored", occasion.language))
 
 
 def when(time: str, date: str) -> dt.datetime | dt.time:
@@ -229,21 +269,21 @@ def when(time: str, date: str) -> dt.datetime | dt.time:
         raise UsageError("TIMER_BAD", f"there is no {date}") from None
 
 
-def spoken_duration(seconds: float) -> str:
-    """Return a duration as people say it: `1 hour 5 minutes`."""
-    whole = max(0, round(seconds))
-    parts = [(whole // 3600, "hour"), (whole % 3600 // 60, "minute"), (whole % 60, "second")]
-    said = [f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in parts if n]
-    return " ".join(said) or "0 seconds"
-
-
-def spoken_time(timer: Timer) -> str:
-    """Return the next time of one that is about a time on the wall: `Friday 07:30`, with its days."""
-    local = dt.datetime.fromisoformat(timer.local)
-    names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-    every = ", ".join(names[int(day) - 1] for day in sorted(timer.days))
-    return f"{local:%A %d %B %H:%M}" + (f", every {every}" if every else "")
-
-
 def _set(timer: Timer, text: str) -> Outcome:
     return Outcome(text=text, undo=Call("cancel_timer", {"name": timer.id}))
+
+
+def _found(timers: Timers, wanted: Which, occasion: Occasion) -> list[Timer]:
+    kind: Kind | None = wanted.kind or None
+    found = timers.find(occasion.principal, wanted.name, kind)
+    return [timer for timer in found if not wanted.seconds or round(timer.seconds) == round(wanted.seconds)]
+
+
+def _the_one(found: list[Timer], language: str) -> Timer:
+    """Return the only one; raises TIMER_NOT_FOUND, TIMER_AMBIGUOUS."""
+    if not found:
+        raise UsageError("TIMER_NOT_FOUND", "no such timer is set")
+    if len(found) > 1:
+        names = ", ".join(timer.label or duration(timer.seconds, language) for timer in found[:5])
+        raise EdgeError("TIMER_AMBIGUOUS", say("which", language, names))
+    return found[0]

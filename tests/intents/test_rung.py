@@ -13,7 +13,7 @@ from edge_assistant.assistant.events import ConfirmationAsked
 from edge_assistant.assistant.ladder import Question
 from edge_assistant.assistant.request import OWNER, Request
 from edge_assistant.assistant.turn import Turn
-from edge_assistant.bench.home.house import PREFIX, THINGS, announcement
+from edge_assistant.bench.home.house import PREFIX, THINGS, announcement, crowd
 from edge_assistant.config.schema import Home, OwnAction, OwnSentence
 from edge_assistant.home.control import Control
 from edge_assistant.home.discovery import parse
@@ -24,8 +24,13 @@ from edge_assistant.intents.client import IntentWorker
 from edge_assistant.intents.paraphrase import Paraphrases
 from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
 from edge_assistant.memory.embedding import EMBEDDER
+from edge_assistant.store.database import Database
 from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.home_tools import ControlTool, LookTool, NameTool, RestoreTool
+from edge_assistant.tools.kit import everyday_tools
+from edge_assistant.tools.lists import Lists
+from edge_assistant.tools.timers import Timers
+from tests.tools.conftest import Clocks
 
 
 class Broker:
@@ -80,6 +85,13 @@ async def embedder(models_folder):
     found = FastembedEmbedder(embedder_settings(EMBEDDER, models_folder))
     yield found
     await found.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(tmp_path):
+    opened = await Database.open(tmp_path / "assistant.db", secrets.token_bytes(32))
+    yield opened
+    await opened.close()
 
 
 class Flat:
@@ -179,6 +191,39 @@ async def test_a_thing_can_be_given_a_name(worker):
     assert await flat.say("call it big light") == "floor lamp is now called big light too."
     assert await flat.say("turn off big light") == "Turned off floor lamp."
     assert "else is called" in await flat.say("call the floor lamp chandelier")
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "make me a coffee"), ("de", "mach mir einen Kaffee")])
+async def test_what_a_machine_makes_can_be_asked_for_also_in_a_crowd(worker, language, text):
+    flat = Flat(worker, language)
+    for thing in crowd(200):
+        topic, payload = announcement(thing, language)
+        flat.registry.replace(topic, parse(PREFIX, topic, payload))
+    await flat.say(text)
+    assert flat.broker.sent == [("switch.coffee/set", "ON")]
+
+
+@pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        ("add 5 minutes to the timer", "Now 15 minutes are left."),
+        ("take 3 minutes off the timer", "Now 7 minutes are left."),
+        ("pause the timer", "Paused, 10 minutes left."),
+        ("verlängere den Timer um 5 Minuten", "Jetzt noch 15 Minuten."),
+        ("pausiere den Timer", "Angehalten, noch 10 Minuten."),
+        ("cancel the 10 minute timer", "Cancelled."),
+    ],
+)
+async def test_a_timer_is_changed_by_what_is_said(worker, database, text, answers):
+    flat, timers = Flat(worker), Timers(database, clock=Clocks())
+    for tool in everyday_tools(timers, Lists(database)):
+        flat.actions.add(tool)
+    await flat.say("set a timer for 10 minutes")
+    assert await flat.say(text) == answers
+
+
+async def test_a_command_for_later_is_not_answered_with_a_timer_that_only_rings(worker):
+    assert await Flat(worker).say("turn off the floor lamp in 5 minutes") is None
 
 
 async def test_the_owners_own_sentences_come_first(worker):

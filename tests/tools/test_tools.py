@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gpiozero
+import msgspec
 import pytest
 from gpiozero.pins.mock import MockFactory
 
@@ -17,13 +18,14 @@ from edge_assistant.tools.protocol import Call
 from edge_assistant.tools.publish import PublishTool
 from edge_assistant.tools.timer_tools import (
     CancelTimerTool,
+    ChangeTimerTool,
     ListTimersTool,
     RemindTool,
     RestoreTimersTool,
     SetAlarmTool,
     SetTimerTool,
-    spoken_duration,
 )
+from edge_assistant.tools.timer_words import duration
 from edge_assistant.tools.timers import Timers
 from tests.tools.conftest import GUEST, OWNER, occasion
 
@@ -35,7 +37,10 @@ def timers(database, clocks):
 
 @pytest.fixture
 def actions(timers, ledger):
-    kinds = (SetTimerTool, SetAlarmTool, RemindTool, ListTimersTool, CancelTimerTool, RestoreTimersTool)
+    kinds = (
+        SetTimerTool, SetAlarmTool, RemindTool, ListTimersTool, CancelTimerTool, ChangeTimerTool,
+        RestoreTimersTool,
+    )  # fmt: skip
     return Actions([kind(timers) for kind in kinds], ledger)
 
 
@@ -63,6 +68,41 @@ async def test_timers_are_set_told_cancelled_and_put_back(actions):
     assert (await actions.do(Call("cancel_timer", {"name": "all"}), occasion())).text == "Cancelled 3."
 
 
+async def test_a_timer_is_lengthened_paused_and_resumed_and_each_is_taken_back(actions):
+    async def said(tool, **arguments):
+        return (await actions.do(Call(tool, arguments), occasion())).text
+
+    await said("set_timer", minutes=10)
+    assert await said("change_timer", minutes=5) == "Now 15 minutes are left."
+    await actions.undo(occasion())
+    assert await said("list_timers") == "timer: 10 minutes left"
+    assert await said("change_timer", step="pause") == "Paused, 10 minutes left."
+    assert await said("list_timers") == "timer: 10 minutes left (paused)"
+    assert await said("change_timer", step="resume") == "Going on, 10 minutes left."
+    await actions.undo(occasion())
+    assert "(paused)" in await said("list_timers")
+    await said("set_timer", minutes=3)
+    assert await code_of(actions.do(Call("change_timer", {"minutes": 1}), occasion())) == "TIMER_AMBIGUOUS"
+    assert await said("change_timer", seconds=180, minutes=-1) == "Now 2 minutes are left."
+    assert await said("cancel_timer", seconds=600) == "Cancelled."
+    assert await code_of(actions.do(Call("change_timer", {"minutes": -9}), occasion())) == "TIMER_BAD"
+
+
+async def test_what_is_set_is_told_in_german_to_who_speaks_german(actions):
+    german = msgspec.structs.replace(occasion(), language="de")
+
+    async def said(tool, **arguments):
+        return (await actions.do(Call(tool, arguments), german)).text
+
+    assert await said("set_timer", minutes=61, label="Brot") == "Timer auf 1 Stunde 1 Minute gestellt."
+    assert await said("set_alarm", time="7:30", days="17") == (
+        "Wecker gestellt: Sonntag, 29. November 07:30, jeden Mo, So."
+    )
+    assert (await said("list_timers")).splitlines()[0] == "Timer “Brot”: noch 1 Stunde 1 Minute"
+    assert await said("change_timer", name="Brot", minutes=-31) == "Jetzt noch 30 Minuten."
+    assert await said("cancel_timer", name="Brot") == "Abgebrochen."
+
+
 async def test_setting_a_timer_can_be_taken_back(actions, timers):
     await actions.do(Call("set_timer", {"minutes": 10}), occasion())
     await actions.undo(occasion())
@@ -86,7 +126,7 @@ async def test_senseless_times_are_refused(actions, call, code):
 
 
 def test_durations_are_said_as_people_say_them():
-    assert [spoken_duration(s) for s in (0, 1, 65, 3600, 3661)] == [
+    assert [duration(s) for s in (0, 1, 65, 3600, 3661)] == [
         "0 seconds", "1 second", "1 minute 5 seconds", "1 hour", "1 hour 1 minute 1 second",
     ]  # fmt: skip
 
