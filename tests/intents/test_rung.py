@@ -273,6 +273,42 @@ async def test_a_paraphrase_is_understood_and_one_that_lets_people_in_is_asked_a
     assert len(flat.broker.sent) == 2
 
 
+OTHERWISE = {
+    "en": (
+        "don't turn on the printer",
+        "never open the garage door",
+        "please don't close the living room blinds",
+        "the printer should not be off",
+        "should I close the living room blinds",
+        "it is not dark in the kitchen",
+        "don't forget to turn off the printer",
+        "I don't want the bedroom fan running",
+        "turn off the printer when I leave",
+        "turn on the printer tomorrow",
+        "did you turn on the printer",
+    ),
+    "de": (
+        "schalte den Drucker nicht ein",
+        "im Bad ist es nicht dunkel",
+        "soll ich das Wohnzimmerrollo schließen",
+        "schalte den Drucker aus wenn ich gehe",
+        "schalte morgen den Drucker ein",
+        "öffne niemals das Garagentor",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_what_says_the_opposite_asks_or_waits_is_not_guessed_at(worker, embedder, language):
+    flat = Flat(worker, language, embedder=embedder)
+    await flat.paraphrases.prepare()
+    for text in OTHERWISE[language]:
+        assert await flat.say(text) is None, text
+    likely = {"en": "I don't need the printer anymore", "de": "ich brauche den Drucker nicht mehr"}[language]
+    assert await flat.say(likely)
+    assert flat.broker.sent == [("switch.printer/set", "OFF")]
+
+
 @pytest.mark.parametrize(
     "text",
     ["", " ", "x" * 5000, "turn on " * 40, "{name}", "(((", "[turn] <on>", "\x00\ud800", "turn on the moon"],
