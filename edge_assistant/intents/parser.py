@@ -10,6 +10,7 @@ from hassil import Intents, recognize_best
 from hassil.intents import TextSlotList
 from home_assistant_intents import get_intents
 
+from edge_assistant.intents import clock
 from edge_assistant.intents.sentences import OWN_TEMPLATES, PARTS, PRONOUNS, SKIPPED, WIDENED
 from edge_assistant.intents.wire import LONGEST_TEXT, Match, Vocabulary
 
@@ -148,11 +149,11 @@ def _templates(language: str) -> dict[str, Any]:
     if data is None:
         raise ValueError(language)
     kept = {name: intent for name, intent in data["intents"].items() if name not in _IGNORED}
-    for name, sentences in OWN_TEMPLATES[language].items():
+    for name, sentences in (OWN_TEMPLATES[language] | clock.TEMPLATES[language]).items():
         kept.setdefault(name, {"data": []})["data"] += sentences
     for name, more in WIDENED[language].items():
         data["expansion_rules"][name] = f"({data['expansion_rules'][name]}|{more})"
-    lists = {**data["lists"], "alias": {"wildcard": True}}
+    lists = {**data["lists"], **clock.lists(language), "alias": {"wildcard": True}}
     return {**data, "intents": kept, "lists": lists}
 
 

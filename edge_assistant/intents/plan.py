@@ -10,6 +10,7 @@ import msgspec
 from edge_assistant.home.entity import Entity, folded
 from edge_assistant.home.orders import SERVICES
 from edge_assistant.home.registry import Registry
+from edge_assistant.intents import clock
 from edge_assistant.intents.wire import Match
 from edge_assistant.tools.protocol import Call
 
@@ -257,6 +258,8 @@ def _acts(found: list[Entity], service: str, data: dict[str, Any] | None = None)
 def _other(match: Match) -> Call | None:
     if "Timer" in match.intent:
         return _timer(match)
+    if (call := clock.meant(match.intent, match.slots)) is not None:
+        return call
     slots, items = match.slots, {"list": _SHOPPING.get(match.language, "shopping")}
     if match.intent in {"HassShoppingListAddItem", "HassListAddItem"} and slots.get("item"):
         return Call("add_to_list", {"items": [str(slots["item"])], **items})

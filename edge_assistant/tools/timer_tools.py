@@ -17,7 +17,11 @@ from edge_assistant.tools.timers import LONGEST_LABEL, Timers
 Label = Annotated[str, msgspec.Meta(max_length=LONGEST_LABEL)]
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]?\d|2[0-3]):[0-5]\d\Z", description="such as 07:30")]
 Date = Annotated[
-    str, msgspec.Meta(pattern=r"^(\d{4}-\d\d-\d\d)?\Z", description="such as 2026-11-27; empty is the next")
+    str,
+    msgspec.Meta(
+        pattern=r"^(\d{4}-\d\d-\d\d|tomorrow)?\Z",
+        description="such as 2026-11-27, or tomorrow; empty for the next",
+    ),
 ]
 
 
@@ -111,7 +115,7 @@ class SetAlarmTool:
 
     async def run(self, arguments: SetAlarm, occasion: Occasion) -> Outcome:
         """Set it."""
-        at = when(arguments.time, arguments.date)
+        at = when(arguments.time, arguments.date, self._timers.today)
         timer = await self._timers.at(occasion.principal, at, arguments.label, days=arguments.days)
         return _set(timer, say("alarm_set", occasion.language, local_time(timer, occasion.language)))
 
@@ -134,7 +138,7 @@ class RemindTool:
     async def run(self, arguments: Remind, occasion: Occasion) -> Outcome:
         """Set it; raises TIMER_BAD when no time is given."""
         if arguments.time:
-            at = when(arguments.time, arguments.date)
+            at = when(arguments.time, arguments.date, self._timers.today)
             timer = await self._timers.at(occasion.principal, at, arguments.text, kind="reminder")
             return _set(timer, say("remind_on", occasion.language, local_time(timer, occasion.language)))
         seconds = arguments.minutes * 60
@@ -257,12 +261,14 @@ class RestoreTimersTool:
         return Outcome(text=say("restored", occasion.language))
 
 
-def when(time: str, date: str) -> dt.datetime | dt.time:
+def when(time: str, date: str, today: dt.date | None = None) -> dt.datetime | dt.time:
     """Return a time on the wall, of a date when there is one; raises TIMER_BAD."""
     hour, minute = time.split(":")
     at = dt.time(int(hour), int(minute))
     if not date:
         return at
+    if date == "tomorrow":
+        return dt.datetime.combine((today or dt.date.today()) + dt.timedelta(days=1), at)  # noqa: DTZ011 - the wall's
     try:
         return dt.datetime.combine(dt.date.fromisoformat(date), at)
     except ValueError:

@@ -223,6 +223,12 @@ class Timers:
         self._changed.set()
 
     @property
+    def today(self) -> dt.date:
+        """The date on the wall."""
+        now = self._clock()
+        return dt.datetime.fromtimestamp(now.wall, now.zone).date()
+
+    @property
     def count(self) -> int:
         """How many there are, whoever set them."""
         return len(self._timers)

@@ -212,6 +212,8 @@ async def test_what_a_machine_makes_can_be_asked_for_also_in_a_crowd(worker, lan
         ("verlängere den Timer um 5 Minuten", "Jetzt noch 15 Minuten."),
         ("pausiere den Timer", "Angehalten, noch 10 Minuten."),
         ("cancel the 10 minute timer", "Cancelled."),
+        ("wake me at 7:30", "Alarm set for Friday 27 November 07:30."),
+        ("weck mich morgen um halb acht", "Wecker gestellt: Freitag, 27. November 07:30."),
     ],
 )
 async def test_a_timer_is_changed_by_what_is_said(worker, database, text, answers):
