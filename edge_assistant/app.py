@@ -42,6 +42,7 @@ from edge_assistant.wiring.care import Relief
 from edge_assistant.wiring.erasing import erase_hooks
 from edge_assistant.wiring.library import looking_up, start_library
 from edge_assistant.wiring.memory import remembering, start_embedder, start_index, start_learner
+from edge_assistant.wiring.metrics import Parts
 from edge_assistant.wiring.model import look_after_model, start_model
 from edge_assistant.wiring.observing import start_observing
 from edge_assistant.wiring.optional import (
@@ -193,9 +194,8 @@ async def serve(
                 stack, config, paths, forgetting, database=database, ring=ring, notices=notices,
                 background=relief.background, restart=shutdown.restart,
             )  # fmt: skip
-            services.metrics = start_observing(
-                stack, assistant, services, paths, voice=voice, broker=broker, cloud=cloud
-            )
+            parts = Parts(relief, house, voice, broker, cloud)
+            services.metrics = start_observing(stack, assistant, services, paths, parts)
             await join_fleet(stack, config, paths, services)
         services.tuner = look_after_model(
             stack, preferences, paths, model=model, relief=relief, notices=notices, daemon=daemon

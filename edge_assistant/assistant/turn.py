@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -84,6 +84,11 @@ class Turn:
     def last(self) -> Event | None:
         """The newest event; None before the first."""
         return self._events[-1] if self._events else None
+
+    @property
+    def history(self) -> Sequence[Event]:
+        """All events so far."""
+        return self._events
 
     @property
     def seq(self) -> int:

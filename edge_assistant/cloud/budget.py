@@ -17,7 +17,8 @@ class MonthlyBudget:
 
     def __init__(self, database: Database, tokens: int, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
-        self._tokens = tokens
+        self.tokens = tokens
+        """How many may be spent in a month."""
         self._clock = clock
 
     async def spent(self) -> int:
@@ -28,7 +29,7 @@ class MonthlyBudget:
 
     async def left(self) -> int:
         """Return how many tokens may still be spent in this month."""
-        return max(self._tokens - await self.spent(), 0)
+        return max(self.tokens - await self.spent(), 0)
 
     async def spend(self, tokens: int) -> None:
         """Take note of tokens that were spent."""

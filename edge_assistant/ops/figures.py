@@ -47,6 +47,10 @@ PROMPT_TOKENS = _counter("prompt_tokens", "Tokens of prompts")
 CACHED_TOKENS = _counter("cached_tokens", "Tokens of prompts that were not computed anew")
 ANSWER_TOKENS = _counter("answer_tokens", "Tokens of answers")
 
+TOOL_CALLS = _counter(
+    "tool_calls", "What was to be done besides talking, and what came of it", "tool", "outcome"
+)
+
 MODEL_READY = _gauge("model_ready", "1 while the language model answers")
 PREFILL = _gauge("prefill_tokens_per_second", "How fast the model reads, measured lately")
 DECODE = _gauge("decode_tokens_per_second", "How fast the model writes, measured lately")
@@ -61,10 +65,17 @@ TEMPERATURE = _gauge("temperature_celsius", "The hottest sensor; absent without 
 SLOWED = _gauge("processor_slowed", "1 while heat or power slow the processor; absent where nothing tells")
 UNDER_VOLTAGE = _gauge("under_voltage", "1 while the voltage is too low; absent where nothing tells")
 
+CARE_STAGE = _gauge(
+    "care_stage", "0 when well, 1 to 3 while the device spares itself, see docs/operations.md"
+)
+
 MQTT_ONLINE = _gauge("mqtt_online", "1 while connected to the home's broker; absent without one")
 MQTT_CONNECTS = _counter("mqtt_connects", "Times that the connection to the broker came up")
 CLOUD_ONLINE = _gauge("cloud_online", "1 while connected to the operator's broker; absent without one")
 CLOUD_TOKENS = _gauge("cloud_month_tokens", "Tokens that the cloud cost in this month; absent without one")
+CLOUD_BUDGET = _gauge("cloud_budget_tokens", "Tokens that it may cost in a month; absent without one")
+HOME_ENTITIES = _gauge("home_entities", "Lights, sensors and the like that are known; absent without a house")
+HOME_REFUSED = _counter("home_announcements_refused", "Announcements of devices that could not be used")
 OUTBOX = _gauge("outbox_messages", "Messages that are not delivered yet")
 
 STORE = _gauge("store_bytes", "The database with its log")

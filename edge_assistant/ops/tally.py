@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from edge_assistant.assistant.events import TurnFailed, TurnFinished
+from edge_assistant.assistant.events import ToolFinished, TurnFailed, TurnFinished
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.ops import figures
 from edge_assistant.ops.metrics import Distribution, Metric, Reading
@@ -36,6 +36,7 @@ class Tally:
         self._turns: Counter[tuple[str, str, str]] = Counter()
         self._failures: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
+        self._tools: Counter[tuple[str, str]] = Counter()
         self._first_token = defaultdict[str, Distribution](_distributions(TURN_BOUNDS))
         self._turn_seconds = defaultdict[str, Distribution](_distributions(TURN_BOUNDS))
         self._stages = defaultdict[str, Distribution](_distributions(STAGE_BOUNDS))
@@ -54,6 +55,9 @@ class Tally:
                 room = code in self._failures or len(self._failures) < MOST_CODES
                 known = room and _CODE.fullmatch(code)
                 self._failures[code if known else "other"] += 1
+        for event in turn.history:
+            if isinstance(event, ToolFinished):
+                self._tools[event.name, event.outcome] += 1
         for stage in turn.stages:
             self._stages[stage.name].observe(stage.ended - stage.began)
 
@@ -69,6 +73,8 @@ class Tally:
             yield Reading(figures.TURNS, count, labels)
         for code, count in self._failures.items():
             yield Reading(figures.FAILURES, count, (code,))
+        for labels_of_tool, count in self._tools.items():
+            yield Reading(figures.TOOL_CALLS, count, labels_of_tool)
         for metric in (figures.PROMPT_TOKENS, figures.CACHED_TOKENS, figures.ANSWER_TOKENS):
             yield Reading(metric, self._tokens[metric.name])
         yield from _each(figures.FIRST_TOKEN, self._first_token)

@@ -51,6 +51,8 @@ class Relief:
 
     def __init__(self) -> None:
         self.background = Background()
+        self.stage = Stage.CALM
+        """How far it goes."""
         self.reduced = False
         """Whether the model is smaller than configured."""
         self.speech: Speech | None = None
@@ -84,6 +86,7 @@ class Carer:
     async def take(self, strain: Strain, now: float) -> None:
         """Take a reading at `now` (seconds, monotonic)."""
         before, self.stage = self.stage, self._care.step(strain, now)
+        self._relief.stage = self.stage
         self._tell(strain)
         if self.stage == before:
             return

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,12 @@ from edge_assistant.ops.power import read_power
 from edge_assistant.ops.services import Services
 from edge_assistant.ops.tally import Tally
 from edge_assistant.store.database import Database
+from edge_assistant.wiring.care import Relief
 from edge_assistant.workers.supervisor import workers
 
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
+    from edge_assistant.home.house import House
     from edge_assistant.wiring.broker import HomeBroker
     from edge_assistant.wiring.cloud import Cloud
 
@@ -34,16 +37,20 @@ VOICE_STAGES = ("endpoint", "transcript", "first_text", "first_audio", "sound")
 """Those of `VoiceTimings`, which is not imported on a device without a voice."""
 
 
-def start_metrics(
-    assistant: Assistant,
-    services: Services,
-    paths: Paths,
-    *,
-    voice: Voice | None,
-    broker: HomeBroker | None,
-    cloud: Cloud | None,
-) -> Metrics:
+@dataclass(frozen=True)
+class Parts:
+    """What is looked at besides the assistant; None is not there."""
+
+    relief: Relief
+    house: House | None
+    voice: Voice | None
+    broker: HomeBroker | None
+    cloud: Cloud | None
+
+
+def start_metrics(assistant: Assistant, services: Services, paths: Paths, parts: Parts) -> Metrics:
     """Begin to count, and return what writes the figures down."""
+    voice = parts.voice
     tally = Tally(voice_stages=VOICE_STAGES if voice is not None else ())
     assistant.watch_turns(tally.watch)
     if voice is not None:
@@ -53,7 +60,7 @@ def start_metrics(
         return tally.readings()
 
     async def now() -> Iterable[Reading]:
-        return [*_daemon(assistant, services), *_workers(), *_broker(broker), *_voice(voice)]
+        return [*_daemon(assistant, services), *_workers(), *_parts(parts)]
 
     async def device() -> Iterable[Reading]:
         return await asyncio.to_thread(lambda: [*_device(), *_files(paths)])
@@ -62,7 +69,7 @@ def start_metrics(
         return await _store(services.database)
 
     async def elsewhere() -> Iterable[Reading]:
-        return await _cloud(cloud)
+        return await _cloud(parts.cloud)
 
     sources: list[Source] = [now, counted, device, store, elsewhere]
     return Metrics(sources)
@@ -112,6 +119,15 @@ def _workers() -> Iterator[Reading]:
             yield Reading(metric, value, (name,))
 
 
+def _parts(parts: Parts) -> Iterator[Reading]:
+    yield Reading(figures.CARE_STAGE, parts.relief.stage)
+    yield from _broker(parts.broker)
+    yield from _voice(parts.voice)
+    if parts.house is not None:
+        yield Reading(figures.HOME_ENTITIES, len(parts.house.registry.entities))
+        yield Reading(figures.HOME_REFUSED, parts.house.refused)
+
+
 def _broker(broker: HomeBroker | None) -> Iterator[Reading]:
     if broker is not None:
         yield Reading(figures.MQTT_ONLINE, broker.connection.online)
@@ -122,7 +138,11 @@ async def _cloud(cloud: Cloud | None) -> list[Reading]:
     if cloud is None:
         return []
     online, spent = cloud.elsewhere.online, await cloud.budget.spent()
-    return [Reading(figures.CLOUD_ONLINE, online), Reading(figures.CLOUD_TOKENS, spent)]
+    return [
+        Reading(figures.CLOUD_ONLINE, online),
+        Reading(figures.CLOUD_TOKENS, spent),
+        Reading(figures.CLOUD_BUDGET, cloud.budget.tokens),
+    ]
 
 
 def _voice(voice: Voice | None) -> Iterator[Reading]:

@@ -13,28 +13,19 @@ from edge_assistant.assistant.turn import Turn
 from edge_assistant.config import Paths, secret
 from edge_assistant.ops.metrics import Metrics
 from edge_assistant.ops.services import Services
-from edge_assistant.wiring.metrics import model_name, start_metrics
+from edge_assistant.wiring.metrics import Parts, model_name, start_metrics
 
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
-    from edge_assistant.wiring.broker import HomeBroker
-    from edge_assistant.wiring.cloud import Cloud
 
 
 def start_observing(
-    stack: AsyncExitStack,
-    assistant: Assistant,
-    services: Services,
-    paths: Paths,
-    *,
-    voice: Voice | None,
-    broker: HomeBroker | None,
-    cloud: Cloud | None,
+    stack: AsyncExitStack, assistant: Assistant, services: Services, paths: Paths, parts: Parts
 ) -> Metrics:
     """Begin to count, and to send traces when `telemetry.enabled`; return what writes the figures down."""
     if services.preferences.config.telemetry.enabled:
-        _start_tracing(stack, assistant, services, voice)
-    return start_metrics(assistant, services, paths, voice=voice, broker=broker, cloud=cloud)
+        _start_tracing(stack, assistant, services, parts.voice)
+    return start_metrics(assistant, services, paths, parts)
 
 
 def _start_tracing(

@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_assistant.assistant.events import Route, Timings, TurnFailed, TurnFinished, TurnStarted, Usage
+from edge_assistant.assistant.events import (
+    Route,
+    Timings,
+    ToolFinished,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+)
 from edge_assistant.assistant.request import OWNER
 from edge_assistant.assistant.turn import Turn
 from edge_assistant.config import Config, LlmSettings
@@ -83,6 +91,18 @@ async def test_a_server_elsewhere_can_not_fill_the_memory_with_new_codes() -> No
         tally.watch(a_turn(code=f"MADE_UP_{number}"))
     codes = [name for name in samples(tally.readings()) if name[0] == "edge_assistant_turn_failures_total"]
     assert len(codes) == MOST_CODES + 1
+
+
+async def test_what_was_done_is_counted_with_what_came_of_it() -> None:
+    tally, turn = Tally(), Turn("t", "s", OWNER, "web")
+    turn.append(TurnStarted(id="t", seq=1, session="s"))
+    for seq, outcome in enumerate(("done", "failed", "done"), start=2):
+        turn.append(ToolFinished(id="t", seq=seq, name="set_timer", outcome=outcome, code="canary"))
+    turn.append(TurnFailed(id="t", seq=5, code="X", message=""))
+    tally.watch(turn)
+    found = samples(tally.readings())
+    assert found["edge_assistant_tool_calls_total", "done", "set_timer"] == 2
+    assert found["edge_assistant_tool_calls_total", "failed", "set_timer"] == 1
 
 
 async def test_a_code_that_is_none_is_counted_without_its_words() -> None:

@@ -59,11 +59,13 @@ async def test_each_stage_gives_up_more_and_all_of_it_comes_back(house: House) -
     assert "the model is smaller" in house.told["DEVICE_HOT"]
     await house.take(BURNING)
     assert house.speech.life == ["rest"]
+    assert house.relief.stage == 3
     assert "speech is unloaded" in house.told["DEVICE_HOT"]
     await house.take(CALM, 4)
     assert not house.relief.background.resting
     assert (house.models, house.speech.life) == ([True, False], ["rest", "start"])
     assert house.told == {}
+    assert house.relief.stage == 0
 
 
 async def test_a_jump_to_the_last_stage_carries_out_all_of_them(house: House) -> None:
