@@ -14,6 +14,7 @@ from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import EdgeError
 from edge_assistant.tools.actions import Actions, Result
 from edge_assistant.tools.protocol import Call, Occasion
+from edge_assistant.tools.refusals import refusal
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class ConsentRung:
         confirms = request.confirms
         if confirms is None and not wants_undo(request.text):
             return None
+        language = self._language(confirms, request.principal)
         try:
             if confirms is None:
                 result = await self._actions.undo(occasion_of(request))
@@ -94,9 +96,16 @@ class ConsentRung:
         except EdgeError as error:
             logger.info("turn %s: %s", turn.id, error.code)
             _finished(turn, "confirm", "failed", error.code)
-            return _said(error.message)
+            return _said(refusal(error, language))
         _finished(turn, "confirm", result.status)
         return _said(result.text)
+
+    def _language(self, confirms: Confirms | None, principal: Principal) -> str:
+        """Return in which language that was asked which is answered now."""
+        open_ones = self._actions.confirmations.of(principal) if confirms else []
+        return next(
+            (each.occasion.language for each in open_ones if confirms and each.id == confirms.action), "en"
+        )
 
 
 def _finished(turn: Turn, name: str, outcome: str, code: str = "") -> None:

@@ -20,6 +20,7 @@ from edge_assistant.intents.vocabulary import vocabulary
 from edge_assistant.intents.wire import LONGEST_TEXT, Match
 from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.protocol import Call, Occasion
+from edge_assistant.tools.refusals import refusal
 
 REMEMBERED_SECONDS = 600.0
 """So long `it` means what was spoken of before."""
@@ -126,7 +127,7 @@ class IntentRung:
                 case Tell():
                     return await self._tell(step, occasion, language)
         except EdgeError as error:
-            return error.message[:1].upper() + error.message[1:] + "."
+            return refusal(error, language)
 
     async def _tell(self, step: Tell, occasion: Occasion, language: str) -> str:
         now = dt.datetime.now().astimezone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -319,3 +320,10 @@ async def test_what_is_no_command_goes_to_the_next_rung(worker, text):
     flat = Flat(worker)
     assert await flat.say(text) is None
     assert flat.broker.sent == []
+
+
+async def test_what_can_not_be_done_is_said_in_the_language_of_the_command(worker):
+    flat = Flat(worker, language="de")
+    lamp = flat.registry.state("light.floor_lamp")
+    flat.registry.set_state("light.floor_lamp", msgspec.structs.replace(lamp, available=False))
+    assert await flat.say("schalte die Stehlampe ein") == "Das Gerät antwortet gerade nicht."
