@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from edge_assistant.cli.connection import Connection, Message, read_message
 from edge_assistant.errors import EdgeError
 
 _ERASE_LINE = "\r\x1b[K"
+_ABOUT_THE_CLOUD = re.compile("cloud|stayed on this device")
 
 
 class Hint:
@@ -77,10 +79,11 @@ def print_answer(connection: Connection, turn_id: str) -> Message:
 
 def came_from(route: Message | None) -> str:
     """Return a line that says where an answer came from and why, when it is not simply from here."""
-    if route is None or (route["rung"] != "cloud" and "cloud" not in route["reason"]):
+    if route is None or not (route["rung"] == "cloud" or _ABOUT_THE_CLOUD.search(route["reason"])):
         return ""
-    where = "cloud" if route["rung"] == "cloud" else "this device"
-    return printable(f"(from {where}, {route['model']}: {route['reason']})")
+    where = "the cloud" if route["rung"] == "cloud" else "this device"
+    model = f", {route['model']}" if route["model"] not in {"", "cloud"} else ""
+    return printable(f"(from {where}{model}: {route['reason']})")
 
 
 def printable(text: str) -> str:

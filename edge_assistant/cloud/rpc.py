@@ -148,6 +148,8 @@ class CloudModel:
                     await self._carry_out(answer, call.cancel())
                     answer.end_cancelled()
                 else:
+                    if not self._connection.online:
+                        self._connection.hurry()
                     await self._carry_out(answer, call.tick(self._clock()))
         finally:
             self._open.pop(call.id, None)

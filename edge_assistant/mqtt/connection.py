@@ -167,6 +167,10 @@ class Connection:
                 _end_if_cancelled()
             await self._sleep(self._backoff.after(self._clock() - began))
 
+    def hurry(self) -> None:
+        """Try again soon while offline, as after a first failure: somebody waits."""
+        self._backoff.reset()
+
     async def publish(self, message: Outgoing) -> None:
         """Send a message; returns when the broker has it (QoS 1) or it is written (QoS 0).
 

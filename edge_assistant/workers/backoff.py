@@ -26,6 +26,10 @@ class Backoff:
         self._policy = policy
         self._deaths = 0
 
+    def reset(self) -> None:
+        """Begin with short waits again."""
+        self._deaths = 0
+
     def after(self, lived_seconds: float) -> float:
         """Return the wait in seconds after a worker that was ready for `lived_seconds` died."""
         if lived_seconds >= self._policy.healthy_seconds:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_assistant.cli.terminal import printable
+from edge_assistant.cli.terminal import came_from, printable
 from edge_assistant.config import Paths
 from tests.daemon import Daemon
 
@@ -151,3 +151,18 @@ def test_ctrl_c_in_ask_stops_the_answer_and_keeps_what_was_said(
 
 def test_an_answer_can_not_command_the_terminal() -> None:
     assert printable("a\x1b[2Jb\x07\r\nc\td\x9bm") == "a[2Jb\nc\tdm"
+
+
+@pytest.mark.parametrize(
+    ("rung", "model", "reason", "line"),
+    [
+        ("cloud", "cloud", "you asked for the cloud", "(from the cloud: you asked for the cloud)"),
+        ("cloud", "cloud + small", "it failed", "(from the cloud, cloud + small: it failed)"),
+        ("local", "small", "this is private, so it stayed on this device",
+         "(from this device, small: this is private, so it stayed on this device)"),
+        ("local", "", "the cloud can't be reached", "(from this device: the cloud can't be reached)"),
+        ("local", "small", "the model on this device answers", ""),
+    ],
+)  # fmt: skip
+def test_where_an_answer_came_from_is_said_when_anybody_would_ask(rung, model, reason, line) -> None:
+    assert came_from({"rung": rung, "model": model, "reason": reason}) == line

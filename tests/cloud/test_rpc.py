@@ -101,6 +101,25 @@ async def test_a_broker_that_dies_in_mid_answer_costs_no_word(tmp_path, upstream
         mosquitto.kill()
 
 
+async def test_whoever_waits_for_an_answer_does_not_wait_for_a_long_pause_of_the_connection(
+    tmp_path, upstream, monkeypatch
+):
+    from tests.mosquitto import Mosquitto
+
+    mosquitto, hurried = Mosquitto(tmp_path).start(), []
+    monkeypatch.setattr(Connection, "hurry", hurried.append)
+    try:
+        async with a_worker(mosquitto.broker, upstream), a_device(mosquitto.broker) as device:
+            stream = device.generate(generation(question(1_000, "long", 10)))
+            await anext(stream)
+            assert hurried == []
+            mosquitto.kill()
+            await until(lambda: device._connection in hurried)
+            await stream.cancel()
+    finally:
+        mosquitto.kill()
+
+
 def mosquitto_died(mosquitto):
     return getattr(mosquitto, "died", False)
 

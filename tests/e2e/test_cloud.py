@@ -66,7 +66,7 @@ def test_a_question_is_answered_by_the_cloud_when_asked_for_and_here_when_it_is_
 
     device.wait_until(from_cloud, 60)
     shown = device.cli("ask", "Ask the cloud: say hello.")
-    assert "(from cloud, " in shown.stderr
+    assert "(from the cloud: " in shown.stderr
     assert "you asked for the cloud" in shown.stderr
     private = device.ask("Ask the cloud: what is good for me? I am allergic to nuts.")
     assert private["route"]["rung"] == "local"

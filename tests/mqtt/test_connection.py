@@ -8,7 +8,10 @@ import contextlib
 import aiomqtt
 import pytest
 
+from edge_assistant.bench.mosquitto import free_port
+from edge_assistant.mqtt.broker import Broker
 from edge_assistant.mqtt.connection import MAX_PAYLOAD_BYTES, Connection, Incoming, OfflineError, Outgoing
+from edge_assistant.workers.backoff import RestartPolicy
 
 
 async def until(holds, seconds=20.0):
@@ -154,3 +157,22 @@ async def test_it_ends_when_asked_to_also_when_taking_leave_fails(mosquitto, mon
     task.cancel()
     await asyncio.wait([task], timeout=30)
     assert task.cancelled()
+
+
+async def test_while_somebody_waits_it_is_tried_again_soon_and_else_less_and_less_often():
+    pauses, policy = [], RestartPolicy(first_seconds=1.0, longest_seconds=30.0, healthy_seconds=5.0)
+    waits = True
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+        if waits:
+            connection.hurry()
+        await asyncio.sleep(0)
+
+    nobody = Broker(host="127.0.0.1", port=free_port())
+    connection = Connection(nobody, "one", reconnect=policy, clock=lambda: 0.0, sleep=sleep)
+    async with running(connection):
+        await until(lambda: len(pauses) >= 8)
+        waits = False
+        assert max(pauses) <= 1.0
+        await until(lambda: max(pauses) > 10.0)

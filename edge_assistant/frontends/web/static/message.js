@@ -125,9 +125,9 @@ function sentence(text) {
 
 function detailLine({ route, timings, usage }) {
   const parts = [];
-  if (route?.model) parts.push(route.model);
+  if (route?.model && route.model !== "cloud") parts.push(route.model);
   if (route?.rung === "cloud") parts.push(t("fromCloud"));
-  if (route?.reason?.includes("cloud")) parts.push(route.reason);
+  if (/cloud|stayed on this device/.test(route?.reason ?? "")) parts.push(route.reason);
   if (timings?.first_token_ms) parts.push(t("firstToken", (timings.first_token_ms / 1000).toFixed(2)));
   const seconds = ((timings?.total_ms ?? 0) - (timings?.first_token_ms ?? 0)) / 1000;
   const tokens = usage?.completion_tokens ?? 0;

@@ -59,7 +59,7 @@ export const GERMAN = {
   cancel: "Abbrechen",
 
   emptyTitle: (name) => `Hallo, ich bin ${name}.`,
-  emptyText: "Ich laufe auf diesem Gerät. Was Sie schreiben, bleibt hier, verschlüsselt.",
+  emptyText: "Ich laufe auf diesem Gerät. Was Sie schreiben, wird hier verschlüsselt aufbewahrt.",
   suggestions: [
     ["Erklären", "Erkläre in drei Sätzen, warum der Himmel blau ist."],
     ["Planen", "Mache eine Packliste für ein Wochenende am Meer."],

@@ -61,7 +61,7 @@ const ENGLISH = {
   cancel: "Cancel",
 
   emptyTitle: (name) => `Hello, I’m ${name}.`,
-  emptyText: "I run on this device. What you write stays here, encrypted.",
+  emptyText: "I run on this device. What you write is kept here, encrypted.",
   suggestions: [
     ["Explain", "Explain in three sentences why the sky is blue."],
     ["Plan", "Make a packing list for a weekend by the sea."],
