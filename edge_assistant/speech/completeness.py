@@ -17,17 +17,25 @@ class Completeness(Enum):
     """It ends on a conjunction, an article, a hesitation or dots."""
 
 
-_OPEN_WORDS = {
-    "en": "and or but because cause if when while although unless until than plus the a an my your our their "
-    "its every um uh uhm erm er hmm mm like",
-    "de": "und oder aber weil denn wenn als dass ob der die das den dem ein eine einen einem mein dein sein "
-    "äh ähm hm also",
-    "fr": "et ou mais parce que car si quand le la les un une des du mon ma mes ton ta euh hum donc",
-    "es": "y o pero porque si cuando que el la los las un una mi tu eh este pues",
-    "it": "e o ma perché se quando che il la lo i gli le un una mio tuo ehm allora",
-    "nl": "en of maar omdat want als dat de het een mijn jouw eh uhm",
+_CONJUNCTIONS = {
+    "en": "and or but because cause if when while although unless until than plus um uh uhm erm",
+    "de": "und oder aber weil denn wenn als dass ob äh ähm",
+    "fr": "et ou mais parce que car si quand euh",
+    "es": "y o pero porque si cuando que eh",
+    "it": "e o ma perché se quando che ehm",
+    "nl": "en of maar omdat want als dat eh uhm",
 }
-"""Words after which nobody who has finished falls silent."""
+"""Words that only join, and hesitations."""
+
+_OPEN_WORDS = {
+    "en": "the a an my your our their its every er hmm mm like",
+    "de": "der die das den dem ein eine einen einem mein dein sein hm also",
+    "fr": "le la les un une des du mon ma mes ton ta hum donc",
+    "es": "el la los las un una mi tu este pues",
+    "it": "il la lo i gli le un una mio tuo allora",
+    "nl": "de het een mijn jouw",
+}
+"""More words after which nobody who has finished falls silent."""
 
 _LEADING_WORDS = {
     "en": "to of for with from at into about between",
@@ -36,7 +44,12 @@ _LEADING_WORDS = {
 }
 """Prepositions: they may end a question ("what is it for?"), but no statement."""
 
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+
+
+def conjunctions(language: str) -> tuple[str, ...]:
+    """Return the words that join, as they are written in the middle of a sentence."""
+    return tuple(_CONJUNCTIONS.get(_short(language), "").split())
 
 
 def completeness(text: str, language: str = "en") -> Completeness:
@@ -45,11 +58,16 @@ def completeness(text: str, language: str = "en") -> Completeness:
     words = _WORD.findall(stripped.lower())
     if not words:
         return Completeness.UNKNOWN
-    last, short = words[-1], language.split("-", maxsplit=1)[0]
-    if stripped.endswith(("...", "…", ",", "-", "–", ":")) or last in _OPEN_WORDS.get(short, "").split():
+    last, short = words[-1], _short(language)
+    open_words = (*conjunctions(short), *_OPEN_WORDS.get(short, "").split())
+    if stripped.endswith(("...", "…", ",", "-", "–", ":")) or last in open_words:
         return Completeness.UNFINISHED
     if stripped.endswith("?"):
         return Completeness.QUESTION
     if last in _LEADING_WORDS.get(short, "").split():
         return Completeness.UNFINISHED
     return Completeness.SENTENCE if stripped.endswith((".", "!", "。", "！")) else Completeness.UNKNOWN
+
+
+def _short(language: str) -> str:
+    return language.split("-", maxsplit=1)[0]

@@ -117,11 +117,14 @@ class Endpoint:
             return resumed
         return self._silence(now)
 
-    def recognised(self, text: str, revision: int, now: float) -> Heard | None:
-        """Take the transcript of a revision; a void one changes nothing."""
+    def recognised(self, text: str, revision: int, now: float, *, unfinished: bool = False) -> Heard | None:
+        """Take the transcript of a revision; a void one changes nothing.
+
+        `unfinished` tells that its engine heard the speaker go on, whatever the text looks like.
+        """
         if self.outcome is not None or revision != self.revision:
             return None
-        self._found = completeness(text, self._language)
+        self._found = Completeness.UNFINISHED if unfinished else completeness(text, self._language)
         return self._silence(now) if self._paused else None
 
     def _take(self, probability: float, now: float) -> Heard | None:

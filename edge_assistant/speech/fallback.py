@@ -42,6 +42,11 @@ class FallbackHearing:
         """The present engine's; None before the first and between two."""
         self._error: EdgeError = SpeechError("NO_TRANSCRIBER", "no engine that understands speech is usable")
 
+    @property
+    def unfinished(self) -> bool:
+        """What the present engine says."""
+        return self._hearing is not None and self._hearing.unfinished
+
     def feed(self, pcm: bytes) -> str | None:
         """Take more sound; return a streaming engine's new partial text."""
         self._pieces.append(pcm)

@@ -130,6 +130,11 @@ class VoiceDetector(Protocol):
 class Hearing(Protocol):
     """The transcription of one utterance."""
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the newest text sounds as if the speaker would go on, whatever it looks like."""
+        ...
+
     def feed(self, pcm: bytes) -> str | None:
         """Take more sound; a streaming engine returns its new partial text, others None."""
         ...

@@ -24,6 +24,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     settled: bool
     """It covers everything until the pause of this revision."""
+    unfinished: bool = False
+    """The engine heard the speaker go on, whatever the text looks like."""
     took_ms: float = 0.0
     error: EdgeError | None = None
 
@@ -121,6 +123,7 @@ class Scribe:
                 revision=revision,
                 text=text,
                 settled=settled,
+                unfinished=settled and error is None and self._hearings[order.utterance].unfinished,
                 took_ms=took,
                 error=error,
             )

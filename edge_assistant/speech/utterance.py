@@ -144,7 +144,9 @@ class Utterance:
         if self._decided_at:
             self._finish(now)
         elif not self._occasion.hold:
-            heard = self._endpoint.recognised(text, note.revision - self._offset, now)
+            heard = self._endpoint.recognised(
+                text, note.revision - self._offset, now, unfinished=note.unfinished
+            )
             if heard is not None:
                 self._follow(heard, now)
 

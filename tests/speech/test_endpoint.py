@@ -91,6 +91,8 @@ def test_transcription_begins_within_200_ms_of_silence() -> None:
         ("Turn on the light and.", 1.6),
         ("Turn on the, um...", 1.6),
         ("I would like to, uh,", 1.6),
+        ("Wake me at 6.", 0.3),
+        ("What is 2 plus 2?", 0.25),
     ],
 )
 def test_the_wait_depends_on_how_finished_the_transcript_looks(text: str, seconds: float) -> None:
@@ -100,6 +102,15 @@ def test_the_wait_depends_on_how_finished_the_transcript_looks(text: str, second
     scene.say(text)
     assert scene.silence(5) == [Heard.ENDED]
     assert scene.waited == pytest.approx(seconds, abs=FRAME * 1.5)
+
+
+def test_an_engine_that_heard_a_conjunction_is_believed_whatever_it_wrote() -> None:
+    scene = Scene()
+    scene.speak()
+    scene.silence(0.16)
+    scene.machine.recognised("Turn on the light in the kitchen end.", 0, scene.now, unfinished=True)
+    assert scene.silence(5) == [Heard.ENDED]
+    assert scene.waited == pytest.approx(1.6, abs=FRAME * 1.5)
 
 
 def test_a_finished_transcript_that_comes_late_ends_the_wait_at_once() -> None:

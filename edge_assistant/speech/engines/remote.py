@@ -51,6 +51,9 @@ class RemoteTranscriber:
 class RemoteHearing:
     """Collects one utterance; silence costs no request."""
 
+    unfinished = False
+    """Only the text tells."""
+
     def __init__(self, transcriber: RemoteTranscriber) -> None:
         self._transcriber = transcriber
         self._pieces: list[bytes] = []

@@ -60,6 +60,9 @@ class VoskTranscriber:
 class VoskHearing:
     """One utterance; its text is at hand at any moment."""
 
+    unfinished = False
+    """Only the text tells."""
+
     def __init__(self, recogniser: Any) -> None:
         self._recogniser = recogniser
         self._done: list[str] = []
