@@ -78,12 +78,14 @@ class Ear:
         speaking: Callable[[], bool] = lambda: False,
         audible: Callable[[], bool] = lambda: False,
         hush: Callable[[], None] = lambda: None,
+        hold: Callable[[bool], None] = lambda _on: None,
         said_lately: Callable[[str], bool] = lambda _words: False,
         sign: Callable[[str], None] = lambda _earcon: None,
     ) -> None:
         """Prepare.
 
-        `audible` tells whether something is being said: only then `stop` hears stop words, for `hush`.
+        `audible` tells whether something is being said: only then `stop` hears stop words, for `hush`;
+        `hold` falls silent for the moment in which it is not sure yet, and goes on when there was none.
         `speaking` tells whether a voice may interrupt what is being said now, `said_lately` whether the
         device itself has just said these words, `sign` plays an earcon.
         """
@@ -94,6 +96,9 @@ class Ear:
         self._stop = stop
         self._audible = audible
         self._hush = hush
+        self._hold = hold
+        self._holding = False
+        """What is said is held while the stop detector makes up its mind."""
         self._armed = False
         """The stop detector has heard the frame before."""
         self._load_voice = voice
@@ -208,10 +213,9 @@ class Ear:
         return list(self._wake.feed(self._noise.clean(frame) if self._noise else frame))
 
     def _woken(self, found: Detection, at: float) -> None:
-        phrase = found.word.replace("_", " ")
         if not counts(found, self._ring):
             self._missed(found)
-        elif not self._said_lately(phrase):
+        elif not self._is_own(found.word):
             self._tell(WakeHeard(word=found.word, score=found.score, at=at))
             self._close("discarded")
             utterance = self._open(f"u{next(self._numbers)}", at, wake_word=found.word)
@@ -223,16 +227,25 @@ class Ear:
         """Fall silent at a stop word, at once: the daemon is told afterwards."""
         if self._stop is None:
             return
-        if not self._audible():
+        if not self._audible() and not self._holding:
             if self._armed:
                 self._stop.reset()
             self._armed = False
             return
         self._armed = True
         for found in self._stop.feed(frame):
-            if found.accepted and not self._said_lately(found.word.replace("_", " ")):
+            if found.accepted and not self._is_own(found.word):
+                self._holding = False
                 self._hush()
                 self._tell(StopHeard(word=found.word, at=at))
+                return
+        suspected = bool(self._stop.suspected) and not self._is_own(self._stop.suspected)
+        if suspected != self._holding:
+            self._holding = suspected
+            self._hold(suspected)
+
+    def _is_own(self, word: str) -> bool:
+        return self._said_lately(word.replace("_", " "))
 
     def _missed(self, found: Detection) -> None:
         self._near_misses += 1
@@ -317,6 +330,9 @@ class Ear:
         self._input = None
         if self._wake is not None:
             self._wake.reset()
+        if self._holding:  # nobody will hear whether that was a stop word
+            self._holding = False
+            self._hold(False)
         self._close("failed" if code else "discarded", code, message)
 
     def _close(self, outcome: Any, code: str = "", message: str = "") -> None:

@@ -77,6 +77,8 @@ class Mouth:
         self._sayings: dict[str, _Saying] = {}
         """Sayings whose text is not all spoken, in the order they were begun; guarded by `_changed`."""
         self._stopping = False
+        self._held = ""
+        """The saying that waits until it is known whether a stop word was said; empty when none does."""
         self._lately: deque[tuple[float, str]] = deque(maxlen=40)
         """What was handed to the player lately, with the time."""
         self._threads = [
@@ -136,6 +138,21 @@ class Mouth:
             for each in [saying_id] if saying_id else list(self._sayings):
                 self._sayings.pop(each, None)
             self.player.stop(saying_id, time.monotonic(), error)
+
+    def pause(self, saying_id: str) -> None:
+        """Fall silent until somebody says to go on."""
+        if saying_id == self._held:
+            self._held = ""
+        self.player.pause(saying_id, time.monotonic())
+
+    def hold(self, on: bool) -> None:
+        """Fall silent until it is known whether that was a stop word, or go on at the interrupted word."""
+        if on:
+            self._held = self.player.hold(time.monotonic())
+        elif self._held:
+            self.player.resume(self._held, time.monotonic())
+            self._held = ""
+            self.wake_speaker()
 
     def sign(self, name: Earcon) -> None:
         """Play an earcon."""

@@ -91,6 +91,16 @@ class Player:
                 track.paused = True
                 self._mark("paused", track, max(now, self._heard_until))
 
+    def hold(self, now: float) -> str:
+        """Pause what is being said, for a moment; return its name, or nothing when nothing is said."""
+        with self._lock:
+            track = self._current()
+            if track is None or track.paused or not track.interruptible:
+                return ""
+            track.paused = True
+            self._mark("paused", track, max(now, self._heard_until))
+            return track.saying
+
     def resume(self, saying: str, now: float) -> None:
         """Go on from the beginning of the interrupted word."""
         with self._lock:

@@ -102,6 +102,11 @@ class Detection(msgspec.Struct, frozen=True):
 class WakeDetector(Protocol):
     """Hears wake words in an unbroken stream: never gate what it is fed."""
 
+    @property
+    def suspected(self) -> str:
+        """The word that the newest sound alone speaks for; `feed` waits until more agrees. Else empty."""
+        ...
+
     def feed(self, pcm: bytes) -> Iterable[Detection]:
         """Take the next sound, of any length; return what was heard in it."""
         ...

@@ -96,6 +96,7 @@ class SpeechWorker:
             speaking=lambda: self._echo_cancelled and self._mouth.player.interruptible,
             audible=lambda: self._mouth.player.interruptible,
             hush=lambda: self._mouth.stop_saying(""),
+            hold=self._mouth.hold,
             said_lately=self._mouth.said_lately,
             sign=lambda name: self._mouth.sign(cast("Earcon", name)),
         )
@@ -162,7 +163,7 @@ class SpeechWorker:
             case SayStop(saying=saying):
                 mouth.stop_saying(saying)
             case SayPause(saying=saying):
-                player.pause(saying, time.monotonic())
+                mouth.pause(saying)
             case SayResume(saying=saying):
                 player.resume(saying, time.monotonic())
                 self._devices.wake_speaker()

@@ -36,6 +36,11 @@ class MicroWakeDetector:
         self._features = MicroWakeWordFeatures()
         self._words = [_Word(_load(word), threshold) for word in words]
 
+    @property
+    def suspected(self) -> str:
+        """The word whose newest probability alone is beyond the cutoff; their mean is 0.1 s later."""
+        return next((word.name for word in self._words if word.suspected), "")
+
     def feed(self, pcm: bytes) -> Iterable[Detection]:
         """Take the next sound; return what was heard in it."""
         steps = (
@@ -81,6 +86,15 @@ class _Word:
         """Steps that are still to pass before it may be heard again."""
         self._peak = 0.0
         """Highest score since it was last below the near-miss line; 0 while it is below."""
+
+    @property
+    def name(self) -> str:
+        return str(self._model.id)
+
+    @property
+    def suspected(self) -> bool:
+        probabilities = self._model._probabilities  # noqa: SLF001 - the library tells their mean only
+        return not self._quiet_steps and bool(probabilities) and probabilities[-1] > self._cutoff
 
     def tune(self, threshold: float) -> None:
         self._cutoff: float = threshold or self._model.probability_cutoff

@@ -203,6 +203,11 @@ class _Several:
     def __init__(self, detectors: Sequence[WakeDetector]) -> None:
         self._detectors = detectors
 
+    @property
+    def suspected(self) -> str:
+        """What the first that suspects anything does."""
+        return next((each.suspected for each in self._detectors if each.suspected), "")
+
     def feed(self, pcm: bytes) -> Iterable[Detection]:
         """Feed all."""
         return [found for detector in self._detectors for found in detector.feed(pcm)]

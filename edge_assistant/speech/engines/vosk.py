@@ -89,6 +89,8 @@ class VoskPhraseDetector:
     """Hears phrases through a grammar that knows them and nothing else."""
 
     name = "vosk"
+    suspected = ""
+    """A phrase is heard at once or not at all."""
 
     def __init__(self, model: VoskModel, phrases: Sequence[str]) -> None:
         """Prepare for `phrases`; raises `SpeechError` WAKE_WORD_UNKNOWN for words not in the model."""
