@@ -44,9 +44,14 @@ def model_path(setting: Setting) -> Path:
 class Device:
     """One state folder and the daemon that runs on it, one life after the other."""
 
-    def __init__(self, folder: Path, setting: Setting, sections: Sections) -> None:
+    def __init__(
+        self, folder: Path, setting: Setting, sections: Sections, secrets: Mapping[str, str] | None = None
+    ) -> None:
+        """`secrets` by name, such as `fleet_claim`."""
         self.folder = folder
         self._environ = _environ(folder, setting, sections)
+        for name, value in (secrets or {}).items():
+            self._environ[f"EDGE_ASSISTANT_SECRET_{name.upper()}"] = value
         self._log = folder / "log"
         self._process: asyncio.subprocess.Process | None = None
         self.ready_seconds = 0.0

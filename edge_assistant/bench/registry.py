@@ -13,6 +13,7 @@ BENCHES = {
     "chat": ("edge_assistant.bench.chat", "start, memory and delivery of the daemon"),
     "home": ("edge_assistant.bench.home", "what is asked of the house: done once, in time, whatever breaks"),
     "cloud": ("edge_assistant.bench.cloud", "a larger model elsewhere: cost of the way, faults, privacy"),
+    "fleet": ("edge_assistant.bench.fleet", "devices that enrol: who comes in, power cuts, harmful changes"),
     "appliance": (
         "edge_assistant.bench.appliance",
         "how soon the device serves, and how soon it lets go",

@@ -48,9 +48,15 @@ def _chunk(text: str | None, reason: str | None = None) -> bytes:
     return b"data: " + msgspec.json.encode({"id": "c", "choices": [choice]}) + b"\n\n"
 
 
+MODEL = web.AppKey("model", str)
+
+
 async def complete(request: web.Request) -> web.StreamResponse:
     """Answer one question as a stream."""
-    messages: list[dict[str, Any]] = msgspec.json.decode(await request.read())["messages"]
+    body: dict[str, Any] = msgspec.json.decode(await request.read())
+    if request.app[MODEL] not in {"", body["model"]}:
+        raise web.HTTPNotFound(text="no such model")
+    messages: list[dict[str, Any]] = body["messages"]
     begun = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
     words, pause = _pieces(messages[-1]["content"])
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -71,9 +77,10 @@ async def complete(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def counting_server(port: int = 0) -> AsyncIterator[str]:
-    """Serve for the block; yields the address."""
+async def counting_server(port: int = 0, model: str = "") -> AsyncIterator[str]:
+    """Serve for the block, only the named model when one is named; yields the address."""
     application = web.Application(client_max_size=4 << 20)
+    application[MODEL] = model
     application.add_routes([web.post("/v1/chat/completions", complete)])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
@@ -85,10 +92,10 @@ async def counting_server(port: int = 0) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _serve(port: int) -> None:
-    async with counting_server(port):
+async def _serve(port: int, model: str) -> None:
+    async with counting_server(port, model):
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1])))
+    asyncio.run(_serve(int(sys.argv[1]), "".join(sys.argv[2:3])))

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -44,6 +45,9 @@ REFUSED_SECONDS = 600.0
 """A device that was refused tries again so much later, in case the operator thinks better of it."""
 
 
+Phase = Literal["starting", "enrolling", "refused", "enrolled", "unclaimed"]
+
+
 class Agent:
     """Runs beside the assistant; `report` tells how the device is, `desired` takes what it shall be."""
 
@@ -73,9 +77,18 @@ class Agent:
         self._news = asyncio.Event()
         self._anew = asyncio.Event()
         """Set when the connection shall be made anew: with a new certificate, or for want of a good one."""
-        self.phase = "starting"
-        """`starting`, `enrolling`, `pending`, `refused`, `enrolled`, `unclaimed`."""
-        self.problem = ""
+        self.phase: Phase = "starting"
+        self._problem = ""
+        self._enrolling: Enrolment | None = None
+        self.connection: Connection | None = None
+        """That of the certificate, while there is one."""
+
+    @property
+    def problem(self) -> str:
+        """Why it is not in the fleet, in words; empty when nothing is wrong."""
+        if self._problem or self.phase == "enrolled":
+            return self._problem
+        return self._enrolling.detail if self._enrolling else ""
 
     def tell(self) -> None:
         """Report now: something has changed."""
@@ -89,14 +102,14 @@ class Agent:
                 if identity.ended(self._clock()):
                     logger.warning("the certificate has ended: asking for a new one")
                     identity = await self._recover(identity)
-                self.phase, self.problem = "enrolled", ""
+                self.phase, self._problem = "enrolled", ""
                 await self._live(identity)
             except RefusedError as error:
-                self.phase, self.problem = "refused", str(error)
+                self.phase, self._problem = "refused", str(error)
                 logger.warning("the fleet refuses this device: %s", error)
                 await asyncio.sleep(REFUSED_SECONDS)
             except (EdgeError, OSError) as error:
-                self.problem = str(error)
+                self._problem = str(error)
                 logger.warning("the fleet has to wait: %s", error)
                 await asyncio.sleep(LOOK_SECONDS)
 
@@ -109,7 +122,8 @@ class Agent:
             )
         self.phase = "enrolling"
         user, password = claim_of(self._claim)
-        identity = await self._enrolment(user, password).run()
+        self._enrolling = self._enrolment(user, password)
+        identity = await self._enrolling.run()
         logger.info("enrolled as %s, until %s", identity.name, identity.until.date())
         return identity
 
@@ -131,6 +145,7 @@ class Agent:
         if self._desired is not None:
             connection.subscribe(device_topic(identity.name, "desired"), self._wished)
         connection.subscribe(device_topic(identity.name, "certificate"), self._renewed)
+        self.connection = connection
 
         async def online() -> None:
             await connection.publish(Outgoing(topic=topic, payload="online", retain=True))

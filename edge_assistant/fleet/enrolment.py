@@ -52,6 +52,15 @@ class Enrolment:
         self._answers: asyncio.Queue[Reply] = asyncio.Queue(16)
         self.pending = False
         """Whether the operator has to approve."""
+        self.connection: Connection | None = None
+        """While it runs."""
+
+    @property
+    def detail(self) -> str:
+        """Why it takes so long, in words; empty when nothing is wrong."""
+        if self.connection is not None and self.connection.detail:
+            return self.connection.detail
+        return "the operator has to approve this device" if self.pending else ""
 
     async def run(self) -> Identity:
         """Ask until there is a certificate, and return who this device is, kept durably.
@@ -63,6 +72,7 @@ class Enrolment:
         request = encode(Request(csr=make_request(key), serial=self._serial, name=self._name))
         user = self._broker.username or ""
         connection = Connection(self._broker, f"edge-assistant-enrol-{ours[:16]}", reconnect=RECONNECT)
+        self.connection = connection
         connection.subscribe(enrol_topic(user, "reply"), self._replied)
         up = asyncio.Event()
 

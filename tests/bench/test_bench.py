@@ -19,7 +19,9 @@ ALONE = re.compile("guesses|strangers")
 
 
 @pytest.mark.timeout(620)  # a minute on a machine of its own, several on a busy core
-@pytest.mark.parametrize("name", ["appliance", "chat", "cloud", "home", "llm", "retrieval", "storage"])
+@pytest.mark.parametrize(
+    "name", ["appliance", "chat", "cloud", "fleet", "home", "llm", "retrieval", "storage"]
+)
 def test_a_quick_bench_reports_every_goal_on_the_real_model(
     name: str, state: Paths, starter_model: Path
 ) -> None:

@@ -48,10 +48,10 @@ def mosquitto(folder: Path) -> Iterator[Mosquitto]:
 
 
 @asynccontextmanager
-async def counting_upstream() -> AsyncIterator[str]:
-    """Run the model's server in a process of its own; yields its address."""
+async def counting_upstream(model: str = "") -> AsyncIterator[str]:
+    """Run the model's server in a process of its own; yields its address. It may know one model only."""
     port = free_port()
-    command = (sys.executable, "-m", "edge_assistant.bench.upstream", str(port))
+    command = (sys.executable, "-m", "edge_assistant.bench.upstream", str(port), model)
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     try:
         await _until_open(port)
