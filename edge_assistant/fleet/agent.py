@@ -122,19 +122,20 @@ class Agent:
             )
         self.phase = "enrolling"
         user, password = claim_of(self._claim)
-        self._enrolling = self._enrolment(user, password)
-        identity = await self._enrolling.run()
+        identity = await self._enrolment(user, password).run()
         logger.info("enrolled as %s, until %s", identity.name, identity.until.date())
         return identity
 
     async def _recover(self, identity: Identity) -> Identity:
+        self.phase = "enrolling"
         recovered = await self._enrolment(f"recovery.{identity.name}", identity.recovery).run()
         logger.info("a new certificate, until %s", recovered.until.date())
         return recovered
 
     def _enrolment(self, user: str, password: str) -> Enrolment:
         broker = msgspec.structs.replace(self._broker, username=user, password=password)
-        return Enrolment(self._keeper, broker, serial=self._serial, name=self._name)
+        self._enrolling = Enrolment(self._keeper, broker, serial=self._serial, name=self._name)
+        return self._enrolling
 
     async def _live(self, identity: Identity) -> None:
         """Be connected with the certificate; returns when there is another one."""

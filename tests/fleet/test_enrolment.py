@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from edge_assistant.errors import EdgeError
@@ -22,10 +24,14 @@ from edge_assistant.mqtt.connection import Connection, Outgoing
 from tests.fleet.fleet import Gadget, Ground, a_token, until
 
 ALONE = """
-import asyncio, pickle, sys
+import json, pathlib, sys
 from edge_assistant.bench.fleet.cuts import live
-ground, name, token = pickle.load(sys.stdin.buffer)
-live(ground, name, token)
+from edge_assistant.bench.fleet.ground import Ground
+from edge_assistant.fleet.registrar.setup import Place
+folder, place, token = json.load(sys.stdin)
+ground = Ground(pathlib.Path(folder))
+ground.place = Place(**place)
+live(ground, "pi", token)
 """
 
 
@@ -70,7 +76,10 @@ async def test_a_device_enrols_with_a_claim_once_the_operator_approves_and_repor
 async def users_are(registrar, *names):
     """Whether the broker knows these devices and nobody else: the claim has done its work."""
     wanted = {user for name in names for user in (name, f"recovery.{name}")}
-    return await registrar.door.rights.users() == wanted
+    try:
+        return await registrar.door.rights.users() == wanted
+    except EdgeError:
+        return False
 
 
 async def test_a_board_on_the_list_needs_no_approval_and_a_second_one_with_its_serial_number_does(
@@ -170,22 +179,19 @@ async def test_a_revoked_device_loses_its_session_and_never_comes_back_with_that
 
 async def test_the_clock_of_1970_at_the_first_boot_is_no_obstacle(ground, registrar):
     await allowed(registrar, "serial-pi")
-    import pickle
-
-    token = await a_token(registrar)
-    shipped = Ground(ground.folder)
-    shipped.place = ground.place
+    told = [str(ground.folder), msgspec.structs.asdict(ground.place), await a_token(registrar)]
     process = subprocess.Popen(
         ("faketime", "-f", "@1970-01-02 00:00:00", sys.executable, "-c", ALONE),
-        stdin=subprocess.PIPE, env={**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
+        stdin=subprocess.PIPE, start_new_session=True,
+        env={**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
     )  # fmt: skip
     try:
         assert process.stdin is not None
-        process.stdin.write(pickle.dumps((shipped, "pi", token)))
+        process.stdin.write(msgspec.json.encode(told))
         process.stdin.close()
         await until(lambda: is_in(registrar, "pi"))
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # faketime lives on as the parent
         process.wait()
 
 
@@ -247,8 +253,8 @@ async def test_a_certificate_is_renewed_in_time_and_the_key_stays(ground, regist
         before, key = gadget.keeper.load(), gadget.keeper.key().private_numbers()
         later = timedelta(days=61)
         registrar._clock = lambda: time.time() + later.total_seconds()
+        # The broker's own clock does not go along, so that the new one is not let in here yet.
         await until(lambda: gadget.keeper.load().until > before.until)
-        await until(lambda: gadget.online)
     assert gadget.keeper.key().private_numbers() == key
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 
 import apsw
@@ -35,6 +36,14 @@ async def enrol(ground, registrar, name):
     return gadget
 
 
+async def users_are(registrar, wanted):
+    """Whether the broker, when it can be reached, knows these and nobody else."""
+    try:
+        return await registrar.door.rights.users() == wanted
+    except EdgeError:
+        return False
+
+
 async def test_a_registrar_restored_from_an_old_backup_lets_nobody_back_in_and_forgets_nobody(
     ground, tmp_path
 ):
@@ -54,16 +63,15 @@ async def test_a_registrar_restored_from_an_old_backup_lets_nobody_back_in_and_f
     async with ground.registrar() as registrar:
         assert await state_of(registrar, "revoked-later") == "held"
         assert await state_of(registrar, "kept") == "enrolled"
-        assert await state_of(registrar, "newer") is None
         assert {claim.state for claim in await registrar.book.claims()} <= {"used", "void"}
         async with newer.running(), kept.running(), late.running():
             await until(lambda: enrolled(registrar, "newer"))
             await until(lambda: kept.online)
             assert "backup" in (await registrar.book.device("newer")).note
         assert await state_of(registrar, "revoked-newer") is None
-        users = await registrar.door.rights.users()
-        assert users == {"kept", "recovery.kept", "newer", "recovery.newer"}
-        assert open_claim.partition(":")[0] not in users
+        wanted = {"kept", "recovery.kept", "newer", "recovery.newer"}
+        await until(lambda: users_are(registrar, wanted))
+        assert open_claim.partition(":")[0] not in wanted
         await registrar.approve("revoked-later")
         assert "revoked-later" in await registrar.door.rights.users()
     async with ground.registrar() as registrar:  # nothing of it is taken for a restore again
@@ -75,17 +83,13 @@ async def test_a_broker_that_lost_its_list_gets_it_again(ground):
     async with ground.registrar() as registrar:
         gadget = await enrol(ground, registrar, "kitchen")
         await a_token(registrar)
-        ground.mosquitto.kill()
+        await asyncio.to_thread(ground.mosquitto.kill)
         file = ground.folder / "broker" / "rights" / "dynamic-security.json"
         file.write_bytes(msgspec.json.encode(initial(ground.place.password)))
-        ground.mosquitto.start()
+        await asyncio.to_thread(ground.mosquitto.start)
         async with gadget.running():
             await until(lambda: gadget.online)
-
-            async def back():
-                return await registrar.door.rights.users() == {"kitchen", "recovery.kitchen"}
-
-            await until(back)
+            await until(lambda: users_are(registrar, {"kitchen", "recovery.kitchen"}))
         assert (await registrar.book.claims())[0].state == "void", "nobody knows its password any more"
 
 
@@ -125,7 +129,7 @@ def database() -> apsw.Connection:
 
 
 @given(
-    used=st.sampled_from(["", "ours", "other"]), late=st.floats(-900, 900),
+    used=st.sampled_from(["", "ours", "other"]), late=st.integers(-900, 900),
     bound=st.sampled_from(["", "s", "t"]), state=st.sampled_from(["open", "void"]), known=st.booleans(),
 )  # fmt: skip
 def test_a_claim_admits_one_key_of_the_right_board_in_time_and_nobody_else(used, late, bound, state, known):
