@@ -107,7 +107,11 @@ async def test_whoever_waits_for_an_answer_does_not_wait_for_a_long_pause_of_the
     from tests.mosquitto import Mosquitto
 
     mosquitto, hurried = Mosquitto(tmp_path).start(), []
-    monkeypatch.setattr(Connection, "hurry", hurried.append)
+
+    def hurry(connection):
+        hurried.append(connection)
+
+    monkeypatch.setattr(Connection, "hurry", hurry)
     try:
         async with a_worker(mosquitto.broker, upstream), a_device(mosquitto.broker) as device:
             stream = device.generate(generation(question(1_000, "long", 10)))
