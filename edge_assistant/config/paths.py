@@ -49,9 +49,18 @@ class Paths(msgspec.Struct, frozen=True):
 
 
 def load_paths(environ: Mapping[str, str] = os.environ) -> Paths:
-    """Return the paths that the environment asks for; systemd sets `STATE_DIRECTORY`."""
+    """Return the paths that the environment asks for; systemd sets `STATE_DIRECTORY`.
+
+    Raises `ConfigError` STATE_UNUSABLE when a file lies where the state folder belongs.
+    """
     state = _folder(environ.get("STATE_DIRECTORY", "").split(":")[0])
     state = state or home(environ) / ".local/share/edge-assistant"
+    for folder in (state, *state.parents):
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(
+                "STATE_UNUSABLE",
+                f"{folder} is a file where a folder belongs: move it away, or set STATE_DIRECTORY to a folder",
+            )
     models = _folder(environ.get("EDGE_ASSISTANT_MODELS", ""))
     return Paths(state=state, models=models or state / "models")
 

@@ -20,9 +20,11 @@ class StateLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock; raise STATE_IN_USE, naming the holder, when another process has it."""
-        make_folder(self._path.parent)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        """Take the lock; raise STATE_IN_USE, naming the holder, when another process has it.
+
+        Raises STATE_UNUSABLE when the folder can't be made or written.
+        """
+        descriptor = self._opened()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -35,6 +37,18 @@ class StateLock:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+
+    def _opened(self) -> int:
+        folder = self._path.parent
+        try:
+            make_folder(folder)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        except OSError as error:
+            raise StoreError(
+                "STATE_UNUSABLE",
+                f"{folder} can't be used: {error.strerror}; look at its disk and who owns it, "
+                "or set STATE_DIRECTORY to another folder",
+            ) from None
 
     def release(self) -> None:
         """Let others take the lock. The file stays: removing it would let two processes lock two files."""

@@ -82,9 +82,18 @@ def test_a_state_folder_of_another_device_is_left_alone_and_opens_with_its_code(
     daemon.stop()
 
 
-def test_a_state_folder_that_cannot_be_written_is_said(state: Paths, tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file, where a folder belongs")
-    assert str(state.state) in refused("SYSTEM", 1)
+def test_a_file_in_the_place_of_the_state_folder_is_said_and_what_to_do(state: Paths) -> None:
+    state.state.write_text("a file, where a folder belongs")
+    assert f"{state.state} is a file" in refused("STATE_UNUSABLE", 2)
+    for command in (("ask", "Hello?"), ("doctor",), ("backup",)):
+        done = run_cli(*command)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert "error: STATE_UNUSABLE" in done.stderr
+
+
+def test_a_state_folder_that_cannot_be_made_is_said_and_what_to_do() -> None:
+    line = refused("STATE_UNUSABLE", 1, STATE_DIRECTORY="/proc/edge-assistant")
+    assert "/proc/edge-assistant can't be used: No such file or directory;" in line
 
 
 def test_a_clock_that_begins_in_1970_starts_backs_up_and_is_mended_later(
