@@ -14,6 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 prefix=/opt/edge-assistant
 units=/etc/systemd/system
 state=/var/lib/edge-assistant
+private=/var/lib/private/edge-assistant
 python=""
 drop_in=""
 action=install
@@ -63,7 +64,7 @@ uninstall() {
 
 purge() {
     uninstall
-    rm -rf "$state" /etc/edge-assistant /etc/credstore/edge-assistant.* /etc/credstore.encrypted/edge-assistant.*
+    rm -rf "$state" "$private" /etc/edge-assistant /etc/credstore/edge-assistant.* /etc/credstore.encrypted/edge-assistant.*
     if getent passwd edge-assistant >/dev/null; then userdel edge-assistant; fi
     if getent group edge-assistant >/dev/null; then groupdel edge-assistant; fi
 }
@@ -141,7 +142,16 @@ ln -sfn "$prefix/.venv/bin/edge-assistant" /usr/local/bin/edge-assistant
 say "user, folders, units ($drop_in)"
 install -D -m 644 "$source/systemd/sysusers.conf" /etc/sysusers.d/edge-assistant.conf
 install -D -m 644 "$source/systemd/tmpfiles.conf" /etc/tmpfiles.d/edge-assistant.conf
+# The first version ran as a user that systemd made up at each start (DynamicUser=), with its state in a folder
+# for such users: both must be gone before a user of that name can be made.
+if [ -d "$private" ] && { [ -L "$state" ] || [ ! -e "$state" ]; }; then
+    if running; then systemctl stop edge-assistant.service || true; fi
+    rm -f "$state"
+    mv -T "$private" "$state"
+fi
 systemd-sysusers /etc/sysusers.d/edge-assistant.conf
+# A folder from another card belongs to a number that is nobody's, or somebody else's, here.
+[ ! -d "$state" ] || [ "$(stat -c %U "$state")" = edge-assistant ] || chown -R edge-assistant:edge-assistant "$state"
 systemd-tmpfiles --create /etc/tmpfiles.d/edge-assistant.conf
 install -D -m 644 "$source/systemd/edge-assistant.service" "$units/edge-assistant.service"
 install -D -m 644 "$source/systemd/edge-assistant.socket" "$units/edge-assistant.socket"

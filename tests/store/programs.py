@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,11 @@ from edge_assistant.errors import StoreError
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.store.backup import back_up
 from edge_assistant.store.database import Database
+from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.lock import StateLock
+
+FIRST_VERSION = Path(__file__).parents[1] / "samples/first-version.tar.gz"
+"""A state folder that the first version of the program left behind."""
 
 
 async def acknowledge(path: Path, key: bytes) -> None:
@@ -97,6 +104,37 @@ async def back_up_to_a_full_disk(path: Path, key: bytes) -> None:
     assert sorted(path.parent.iterdir()) == before
     await conversations.begin_turn("after", "s", "me", "goes on")
     await database.close()
+
+
+async def migrate_on_a_full_disk(path: Path, _key: bytes) -> None:
+    """A store of the first version that finds no room to become one of ours is refused, whole, until there is."""
+    with tarfile.open(FIRST_VERSION) as archive:
+        archive.extractall(path.parent, filter="data")
+    ring, refused = KeyRing(path.parent, {}), 0
+    for room in range(16, 1024, 48):
+        try:
+            with _room(path.with_name("ballast"), room * 1024):
+                database = await Database.open(path, ring.open(path).data_key)
+            break
+        except StoreError as error:
+            assert error.code == "STORE_FULL"
+            refused += 1
+    assert refused > 2
+    (turn, _) = await Conversations(database).transcript("heron", "owner", 10)
+    assert "Balthasar" in turn.user_text
+    await database.check()
+    await database.close()
+
+
+@contextlib.contextmanager
+def _room(ballast: Path, free_bytes: int) -> Iterator[None]:
+    """Fill the disk but for some bytes."""
+    disk = os.statvfs(ballast.parent)
+    ballast.write_bytes(bytes(disk.f_bavail * disk.f_frsize - free_bytes))
+    try:
+        yield
+    finally:
+        ballast.unlink()
 
 
 async def hold_the_lock(path: Path, _key: bytes) -> None:

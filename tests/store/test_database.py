@@ -287,7 +287,10 @@ async def test_the_settings_that_make_it_durable_and_private_are_on(path: Path, 
     }
 
 
-@pytest.mark.parametrize("name", ["fill_the_disk", "start_on_a_full_disk", "back_up_to_a_full_disk"])
+@pytest.mark.parametrize(
+    "name",
+    ["fill_the_disk", "start_on_a_full_disk", "back_up_to_a_full_disk", "migrate_on_a_full_disk"],
+)
 def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path, key: bytes, name: str) -> None:
     """On a real file system of 2 MB, in a mount namespace of its own."""
     disk = tmp_path / "disk"
