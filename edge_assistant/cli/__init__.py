@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from edge_assistant import __version__
 from edge_assistant.errors import EdgeError
+from edge_assistant.ops.journal import say_failure
 
 COMMANDS = (
     ("run", "edge_assistant.cli.run", "run the assistant in the foreground"),
@@ -120,7 +121,7 @@ def _report(error: BaseException) -> int:
 
 def _complain(code: str, message: str, exit_code: int) -> int:
     line = " ".join(message.split())
-    print(f"error: {code}: {line}", file=sys.stderr)
+    say_failure(f"error: {code}: {line}")
     return exit_code
 
 

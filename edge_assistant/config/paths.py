@@ -59,7 +59,7 @@ def load_paths(environ: Mapping[str, str] = os.environ) -> Paths:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(
                 "STATE_UNUSABLE",
-                f"{folder} is a file where a folder belongs: move it away, or set STATE_DIRECTORY to a folder",
+                f"{folder} is a file where a folder belongs: move it away, or set STATE_DIRECTORY",
             )
     models = _folder(environ.get("EDGE_ASSISTANT_MODELS", ""))
     return Paths(state=state, models=models or state / "models")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,6 +37,9 @@ MESSAGE_IDS = {
     "the database is damaged, and there is no backup to restore it from": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c104",
 }
 """Text of a record and its id (sd-id128(3))."""
+
+FAILED_ID = "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00c"
+"""Id of the line that says why a command, above all `run`, came to nothing."""
 
 
 _PRIORITIES = (
@@ -80,7 +84,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def journal_send(environ: Mapping[str, str] = os.environ) -> Send | None:
     """Return what sends to the journal; None when stderr is none, or systemd-python is not installed."""
-    if "JOURNAL_STREAM" not in environ:
+    if not is_journal(environ):
         return None
     try:
         from systemd import journal
@@ -88,6 +92,26 @@ def journal_send(environ: Mapping[str, str] = os.environ) -> Send | None:
         return None
     send: Send = journal.send
     return send
+
+
+def is_journal(environ: Mapping[str, str] = os.environ, descriptor: int = 2) -> bool:
+    """Return whether stderr goes to the journal (JOURNAL_STREAM in systemd.exec(5)).
+
+    A terminal window that systemd started inherits the variable, but not the stream.
+    """
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def say_failure(line: str) -> None:
+    """Say on stderr in one line what went wrong; in the journal it is an error with an id."""
+    if send := journal_send():
+        send(line, PRIORITY=priority(logging.ERROR), MESSAGE_ID=FAILED_ID, SYSLOG_IDENTIFIER=IDENTIFIER)
+    else:
+        print(f"<{priority(logging.ERROR)}>{line}" if is_journal() else line, file=sys.stderr)
 
 
 def priority(level: int) -> int:

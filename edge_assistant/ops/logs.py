@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from edge_assistant.ops.journal import JournalHandler, journal_send, priority
+from edge_assistant.ops.journal import JournalHandler, is_journal, journal_send, priority
 from edge_assistant.ops.recent import RecentRecords
 
 
@@ -32,7 +32,7 @@ def set_up_logging(*, debug: bool = False, environ: Mapping[str, str] = os.envir
     """
     send = journal_send(environ)
     handler = logging.StreamHandler(sys.stderr) if send is None else JournalHandler(send)
-    journal = send is None and "JOURNAL_STREAM" in environ
+    journal = send is None and is_journal(environ)
     handler.setFormatter(LineFormatter(journal=journal, times=send is None))
     root = logging.getLogger()
     root.handlers[:] = [handler, RecentRecords()]

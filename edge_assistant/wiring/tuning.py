@@ -25,6 +25,9 @@ LOOK_SECONDS = 30.0
 QUIET_LOOKS = 10
 """So many looks in a row must find nobody waiting before the device tunes itself: five minutes."""
 
+PATIENCE = 4
+"""After each try that fails so many times as many: where memory doesn't suffice, each costs the model."""
+
 BUSY_LOAD = 0.4
 """Load of a core, over the last minute, beyond which figures tell more of others than of the model."""
 
@@ -140,20 +143,38 @@ class DeviceTuner:
         write_private(_file(self._paths), msgspec.json.encode(newest) + b"\n")
 
 
+class QuietOccasion:
+    """Finds the moment at which trying disturbs nobody."""
+
+    def __init__(self) -> None:
+        self._quiet = 0
+        self._needed = QUIET_LOOKS
+
+    def look(self, *, quiet: bool) -> bool:
+        """Take one look; return whether it has been quiet for long enough, and begin anew when it has."""
+        self._quiet = self._quiet + 1 if quiet else 0
+        if self._quiet < self._needed:
+            return False
+        self._quiet = 0
+        return True
+
+    def tried(self, *, well: bool) -> None:
+        """Wait longer for the next try when this one came to nothing."""
+        self._needed = QUIET_LOOKS if well else self._needed * PATIENCE
+
+
 def start_tuning(
     stack: AsyncExitStack, tuner: DeviceTuner, model: SwitchedModel, background: Background
 ) -> None:
     """Tune once, when nobody has asked anything for a while and nothing else works on the machine."""
+    occasion = QuietOccasion()
 
     async def when_quiet() -> None:
-        quiet = 0
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            quiet = quiet + 1 if model.idle and not background.resting and _idle_machine() else 0
-            if quiet >= QUIET_LOOKS:
-                quiet = 0
-                if tuner.wanted:
-                    await _try(tuner)
+            quiet = model.idle and not background.resting and _idle_machine()
+            if occasion.look(quiet=quiet) and tuner.wanted:
+                occasion.tried(well=await _try(tuner))
 
     tuning = asyncio.create_task(when_quiet(), name="tuning")
 
@@ -169,8 +190,10 @@ def _idle_machine() -> bool:
     return os.getloadavg()[0] <= BUSY_LOAD * len(os.sched_getaffinity(0))
 
 
-async def _try(tuner: DeviceTuner) -> None:
+async def _try(tuner: DeviceTuner) -> bool:
     try:
         await tuner.tune()
     except EdgeError as error:
         logger.warning("not tuned: %s", error)
+        return False
+    return True

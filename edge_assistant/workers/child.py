@@ -60,11 +60,12 @@ class Channel:
         self._sending = threading.Lock()
         self._closing = False
         """Stop was asked for or the daemon went; what arrived before is still handed out."""
-        self._stop_event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        """Readable from SIGTERM on: a signal alone does not end a poll (PEP 475)."""
+        self._stop_asked, self.stop_descriptor = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        """Readable from SIGTERM on: a signal alone does not end a poll (PEP 475). A handler in Python would
+        come too late for one just before the poll: C writes there (`signal.set_wakeup_fd`)."""
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
-        self._poll.register(self._stop_event, select.POLLIN)
+        self._poll.register(self._stop_asked, select.POLLIN)
         self._steps = 0
         self._step_began = 0.0
         """`time.monotonic` when the present step began; 0 between steps."""
@@ -108,10 +109,6 @@ class Channel:
         busy = time.monotonic() - began if began else 0.0
         return Heartbeat(steps=self._steps, busy_seconds=busy, rss_bytes=_rss_bytes())
 
-    def ask_to_stop(self) -> None:
-        """Make `receive` raise; called from the SIGTERM handler."""
-        os.eventfd_write(self._stop_event, 1)
-
     def wait_for_hello(self) -> Hello:
         """Block until the daemon said hello."""
         while True:
@@ -131,7 +128,7 @@ class Channel:
 
     def _read(self) -> list[Frame]:
         with contextlib.suppress(BlockingIOError):
-            self._closing = bool(os.eventfd_read(self._stop_event))
+            self._closing = bool(os.read(self._stop_asked, _READ_BYTES))
         try:
             data = self._connection.recv(_READ_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -155,7 +152,8 @@ def main() -> int:
     target_name, descriptor = sys.argv[1], int(sys.argv[2])
     _guard_process()
     channel = Channel(socket.socket(fileno=descriptor))
-    signal.signal(signal.SIGTERM, lambda _number, _frame: channel.ask_to_stop())
+    signal.set_wakeup_fd(channel.stop_descriptor, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     try:
         hello = channel.wait_for_hello()
         if hello.parent_pid != os.getppid():

@@ -162,9 +162,11 @@ class ChildProcess(asyncio.Protocol):
                 status = await self._process.wait()
         except TimeoutError:
             return "it closed its connection"
-        return (
-            f"it was killed by {signal.Signals(-status).name}" if status < 0 else f"it exited with {status}"
-        )
+        if status >= 0:
+            return f"it exited with {status}"
+        # Not by us: there would be a verdict.
+        hint = ", as the kernel does when memory runs out" if -status == signal.SIGKILL else ""
+        return f"it was killed by {signal.Signals(-status).name}{hint}"
 
     # --- asyncio.Protocol
 

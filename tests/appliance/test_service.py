@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_assistant.ops.journal import MESSAGE_IDS
+from edge_assistant.ops.journal import FAILED_ID, MESSAGE_IDS
 from tests.appliance.machine import AS_SERVICE, Machine
 
 ROOT = Path(__file__).parents[2]
@@ -225,3 +225,5 @@ def test_every_message_id_is_unique_documented_and_of_a_record_that_exists() -> 
         assert text in source, text
         assert re.fullmatch("[0-9a-f]{32}", message_id)
         assert message_id in document, text
+    told = set(re.findall("[0-9a-f]{32}", document))
+    assert told == {*MESSAGE_IDS.values(), FAILED_ID}, "each is documented, and each documented one exists"

@@ -10,7 +10,15 @@ import pytest
 from edge_assistant.config import Config, LlmSettings, Paths
 from edge_assistant.errors import ModelError
 from edge_assistant.llm.wire import LlamaSettings, Tuning, TuningWishes
-from edge_assistant.wiring.tuning import KEPT, DeviceTuner, read_tunings, tuned
+from edge_assistant.wiring.tuning import (
+    KEPT,
+    PATIENCE,
+    QUIET_LOOKS,
+    DeviceTuner,
+    QuietOccasion,
+    read_tunings,
+    tuned,
+)
 
 FOUND = Tuning(
     threads=3, prefill_threads=4, batch=512, kv_type="q8_0", writes_per_second=9.0, reads_per_second=40.0,
@@ -101,3 +109,21 @@ async def test_a_model_elsewhere_or_switched_off_is_not_tuned_by_itself(tmp_path
     assert not remote.tuner.wanted
     with pytest.raises(ModelError, match="TUNING_NOT_POSSIBLE"):
         await remote.tuner.tune()
+
+
+def test_a_try_that_came_to_nothing_is_repeated_ever_later() -> None:
+    occasion = QuietOccasion()
+
+    def looks_until_the_next_try() -> int:
+        return next(number for number in range(1, 10_000) if occasion.look(quiet=True))
+
+    assert looks_until_the_next_try() == QUIET_LOOKS
+    occasion.look(quiet=True)
+    occasion.look(quiet=False)
+    assert looks_until_the_next_try() == QUIET_LOOKS, "somebody asked meanwhile"
+    occasion.tried(well=False)
+    assert looks_until_the_next_try() == QUIET_LOOKS * PATIENCE
+    occasion.tried(well=False)
+    assert looks_until_the_next_try() == QUIET_LOOKS * PATIENCE**2
+    occasion.tried(well=True)
+    assert looks_until_the_next_try() == QUIET_LOOKS
