@@ -79,7 +79,7 @@ bundle: setup ## everything that install.sh needs without a network, in dist/bun
 		--no-deps systemd-python || echo 'without systemd-python: needs libsystemd-dev and pkg-config'
 	folder=$$($(BIN)/python -c 'from edge_assistant.config import load_paths; print(load_paths().models)'); \
 		for model in $(BUNDLE_MODELS); do cp -r "$$folder/$$model" $(BUNDLE)/models/ || exit 1; done
-	cp -r systemd docs constraints.txt provisioning/install.sh $(BUNDLE)/
+	cp -r systemd docs constraints.txt provisioning/install.sh provisioning/first-boot $(BUNDLE)/
 
 pictures: setup $(TEST_STAMP) ## the pictures of the page in docs/images, taken anew by the tests that tell its story
 	EDGE_ASSISTANT_PICTURES=docs/images $(BIN)/python -m pytest -q tests/e2e/test_phone.py tests/e2e/test_page_settings.py \

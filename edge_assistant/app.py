@@ -60,7 +60,7 @@ from edge_assistant.wiring.preferences import keep_preferences
 from edge_assistant.wiring.retention import start_retention
 from edge_assistant.wiring.service import status_line, tell_systemd
 from edge_assistant.wiring.tasks import beside
-from edge_assistant.wiring.voice import connect_voice, start_voice
+from edge_assistant.wiring.voice import start_voice
 from edge_assistant.wiring.web import page_tools, start_web
 from edge_assistant.workers.background import Background
 
@@ -187,8 +187,9 @@ async def serve(
         )
         voice = None
         if daemon and config.voice.enabled:
-            services.voice = voice = await start_voice(stack, config, paths, assistant, relief)
-            connect_voice(stack, voice, abilities, preferences)
+            services.voice = voice = await start_voice(
+                stack, preferences, paths, assistant, abilities, relief=relief, notices=notices
+            )
         if daemon:
             services.nightly = await _start_nights(
                 stack, config, paths, forgetting, database=database, ring=ring, notices=notices,

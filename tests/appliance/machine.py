@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -24,6 +26,8 @@ cd "$1/root"
 mount -t proc proc proc
 mount --rbind /sys sys
 mount --rbind /dev dev
+# The hardware watchdog of this machine is not for one that is switched off at the end of a test.
+for watchdog in dev/watchdog*; do [ ! -e "$watchdog" ] || mount --bind /dev/null "$watchdog"; done
 mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
 mkdir -p opt/python srv/bundle
@@ -90,9 +94,9 @@ class Machine:
         return state in {"running", "degraded"}
 
     def run(
-        self, command: str, *, check: bool = True, seconds: float = 120
+        self, command: str, *, given: str = "", check: bool = True, seconds: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        """Run a shell command inside, as root."""
+        """Run a shell command inside, as root; it reads what is `given`."""
         done = subprocess.run(
             (
                 "nsenter",
@@ -111,7 +115,7 @@ class Machine:
                 command,
             ),
             env={"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/"},
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -136,9 +140,50 @@ class Machine:
         pairs = (line.split(None, 1) for line in lines if "workers.child" in line)
         return {int(pid): command for pid, command in pairs}
 
+    @property
+    def ready(self) -> bool:
+        """Whether the daemon runs and said that it is ready."""
+        return self.show("ActiveState") == "active" and self.pid > 0
+
+    def install(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Install from the bundle, which is all there is: the machine has no network."""
+        words = " ".join(("--python /opt/python/bin/python3", *options))
+        return self.run(f"/srv/bundle/install.sh {words}", check=check, seconds=300)
+
+    def configure(self, text: str) -> None:
+        """Write the configuration."""
+        self.run(
+            f"mkdir -p /etc/edge-assistant; printf %s {shlex.quote(text)} > /etc/edge-assistant/config.toml"
+        )
+
+    def conversations(self) -> list[str]:
+        """The list that `chat` shows: a line for each conversation."""
+        shown = self.run(f"echo /sessions | {AS_SERVICE} edge-assistant chat").stdout
+        return re.findall(r"^ +\d+  20.*$", shown, re.MULTILINE)
+
+    def answers(self) -> bool:
+        """Whether it answers a question, in a conversation that goes on."""
+        done = self.assistant("ask", "Say hello.", "--session", "life", check=False)
+        return done.returncode == 0 and bool(done.stdout.strip())
+
     def assistant(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `edge-assistant` as the service's user."""
         return self.run(f"{AS_SERVICE} edge-assistant {shlex.join(words)}", check=check)
+
+    def put(self, file: Path, place: str) -> None:
+        """Copy a file of this machine to a place inside."""
+        content = base64.b64encode(file.read_bytes()).decode("ascii")
+        self.run(f"mkdir -p {Path(place).parent}; base64 -d > {place}", given=content)
+
+    def killed_for_memory(self, unit: str) -> int:
+        """How many processes of a unit the kernel has killed because they used too much memory."""
+        group = self.show("ControlGroup", unit)
+        counters = "memory.events", "memory.oom_control"
+        files = " ".join(
+            f"/sys/fs/cgroup{kind}{group}/{name}" for kind in ("", "/memory") for name in counters
+        )
+        found = re.findall(r"^oom_kill (\d+)$", self.run(f"cat {files}", check=False).stdout, re.MULTILINE)
+        return sum(map(int, found))
 
     def journal(self, match: str = "-u edge-assistant") -> str:
         """Return the journal."""

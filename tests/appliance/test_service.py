@@ -11,25 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from edge_assistant.ops.journal import FAILED_ID, MESSAGE_IDS
 from tests.appliance.machine import AS_SERVICE, Machine
 
 ROOT = Path(__file__).parents[2]
-CONFIGURATION = "[web]\\nlan = false\\n[documents]\\nenabled = true\\n"
+CONFIGURATION = "[web]\nlan = false\n[documents]\nenabled = true\n"
 LATER = pytest.mark.timeout(400)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory, starter_model: Path) -> Path:
-    """What `make bundle` puts together."""
-    folder = tmp_path_factory.mktemp("bundle") / "bundle"
-    done = subprocess.run(
-        ("make", "--no-print-directory", "bundle", f"BUNDLE={folder}", "ARGS="),
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -37,38 +26,29 @@ def machine(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[
     folder = tmp_path_factory.mktemp("machine") / "disk"
     folder.mkdir()
     machine = Machine(folder, bundle)
-    # No route: what is installed comes from the bundle alone.
-    machine.run(f"mkdir -p /etc/edge-assistant; printf '{CONFIGURATION}' > /etc/edge-assistant/config.toml")
+    machine.configure(CONFIGURATION)
     yield machine
     machine.off()
 
 
-def install(machine: Machine, *options: str) -> None:
-    words = " ".join(("--python /opt/python/bin/python3", *options))
-    machine.run(f"/srv/bundle/install.sh {words}", seconds=300)
-
-
-def ready(machine: Machine) -> bool:
-    return machine.show("ActiveState") == "active" and machine.pid > 0
-
-
-def conversations(machine: Machine) -> list[str]:
-    """The list that `chat` shows: a line for each conversation."""
-    shown = machine.run(f"echo /sessions | {AS_SERVICE} edge-assistant chat").stdout
-    return re.findall(r"^ +\d+  20.*$", shown, re.MULTILINE)
-
-
-def answers(machine: Machine) -> bool:
-    done = machine.assistant("ask", "Say hello.", "--session", "life", check=False)
-    return done.returncode == 0 and bool(done.stdout.strip())
-
-
 @LATER
-def test_the_bundle_installs_without_a_network_and_answers(machine: Machine) -> None:
-    install(machine)
-    assert ready(machine)
+def test_the_first_boot_installs_the_bundle_without_a_network_and_answers(machine: Machine) -> None:
+    """As cloud-init does it: `runcmd` of the user-data is run, with the bundle on the boot partition."""
+    machine.run(
+        "mkdir -p /boot/firmware/edge-assistant /usr/local/bin;"
+        " echo console=tty1 > /boot/firmware/cmdline.txt;"
+        " mount --bind /srv/bundle /boot/firmware/edge-assistant;"
+        """ printf '#!/bin/sh\nexec /opt/python/bin/python3 "$@"\n' > /usr/local/bin/python3;"""
+        " chmod 755 /usr/local/bin/python3"
+    )
+    user_data = yaml.safe_load((ROOT / "provisioning/cloud-init/user-data").read_text())
+    for command in user_data["runcmd"]:
+        machine.run(command, seconds=300)
+    assert machine.ready
+    assert machine.run("cat /boot/firmware/cmdline.txt").stdout == "console=tty1 cgroup_enable=memory psi=1\n"
+    assert machine.run("systemctl show -P RuntimeWatchdogUSec").stdout.strip() in {"14s", "0"}
     machine.wait_until(lambda: "ready" in machine.show("StatusText").rpartition("model ")[2])
-    assert answers(machine)
+    assert machine.answers()
     assert machine.run("systemctl is-enabled edge-assistant.service").stdout.strip() == "enabled"
 
 
@@ -85,7 +65,7 @@ def test_the_page_is_reached_through_the_socket_that_systemd_holds(machine: Mach
     assert machine.pid == 0
     said = machine.run(f'/opt/edge-assistant/.venv/bin/python -c "{health}"').stdout
     assert "status" in said, "the connection waited for the start"
-    machine.wait_until(lambda: ready(machine))
+    machine.wait_until(lambda: machine.ready)
 
 
 def test_a_document_is_read_in_its_closed_process_by_a_user_who_is_not_root(machine: Machine) -> None:
@@ -104,8 +84,8 @@ def test_a_document_is_read_in_its_closed_process_by_a_user_who_is_not_root(mach
 def test_a_killed_or_frozen_daemon_is_started_again(machine: Machine, number: str) -> None:
     before = machine.pid
     machine.run(f"kill -{number} {before}")
-    machine.wait_until(lambda: machine.pid not in {0, before} and ready(machine))
-    assert answers(machine)
+    machine.wait_until(lambda: machine.pid not in {0, before} and machine.ready)
+    assert machine.answers()
 
 
 @pytest.mark.parametrize("number", ["KILL", "STOP"])
@@ -115,24 +95,23 @@ def test_a_killed_or_frozen_worker_is_replaced_under_the_same_daemon(machine: Ma
     daemon, workers = machine.pid, machine.workers()
     for pid in workers:
         machine.run(f"kill -{number} {pid}")
-    machine.wait_until(lambda: len(set(machine.workers()) - set(workers)) >= 1 and answers(machine))
+    machine.wait_until(lambda: len(set(machine.workers()) - set(workers)) >= 1 and machine.answers())
     assert machine.pid == daemon
-    assert len(conversations(machine)) == 1, "the conversation goes on"
+    assert len(machine.conversations()) == 1, "the conversation goes on"
 
 
 def test_a_reload_carries_out_what_can_be_and_says_what_waits(machine: Machine) -> None:
     pid = machine.pid
-    machine.run(
-        f"printf '{CONFIGURATION}[assistant]\\nname = \"Kestrel\"\\n' | sed 's/^lan.*/&\\nport = 9999/'"
-        " > /etc/edge-assistant/config.toml"
+    machine.configure(
+        CONFIGURATION.replace("[documents]", 'port = 9999\n[assistant]\nname = "Kestrel"\n[documents]')
     )
     machine.run("systemctl reload edge-assistant.service")
     machine.wait_until(lambda: "needs a restart to take effect: web.port" in machine.journal())
-    machine.run("printf '[assistant]\\nname = 1' > /etc/edge-assistant/config.toml")
+    machine.configure("[assistant]\nname = 1")
     machine.run("systemctl reload edge-assistant.service")
     machine.wait_until(lambda: "the old one stays" in machine.journal())
     assert machine.pid == pid
-    machine.run(f"printf '{CONFIGURATION}' > /etc/edge-assistant/config.toml")
+    machine.configure(CONFIGURATION)
 
 
 def test_events_are_found_in_the_journal_by_their_id(machine: Machine) -> None:
@@ -172,16 +151,16 @@ def test_the_groups_of_devices_count_inside_the_hardened_service(machine: Machin
 def test_an_update_keeps_what_people_said_and_a_drop_in_of_their_own(machine: Machine) -> None:
     machine.run("printf '[Service]\\nNice=3\\n' > /etc/systemd/system/edge-assistant.service.d/mine.conf")
     before = machine.pid
-    kept = conversations(machine)
+    kept = machine.conversations()
     assert kept
-    install(machine)
+    machine.install()
     assert machine.pid not in {0, before}
     assert machine.show("Nice") == "3"
-    assert conversations(machine) == kept
+    assert machine.conversations() == kept
 
 
 def test_a_stop_with_an_answer_under_way_is_clean(machine: Machine) -> None:
-    machine.wait_until(lambda: answers(machine))
+    machine.wait_until(machine.answers)
     machine.run(f"({AS_SERVICE} edge-assistant ask 'Write a long story about the sea.' >/tmp/story 2>&1 &)")
     machine.wait_until(lambda: machine.run("cat /tmp/story").stdout)
     machine.run("systemctl stop edge-assistant.service")

@@ -106,6 +106,7 @@ export const GERMAN = {
   notices: {
     STORE_RESTORED: "Der Speicher war beschädigt und wurde aus der neuesten Sicherung wiederhergestellt.",
     STORE_DAMAGED: "Der Speicher ist stellenweise beschädigt, und es gibt keine gute Sicherung.",
+    VOICE_UNAVAILABLE: "Hören und Sprechen ist nicht eingerichtet: eine Bibliothek fehlt.",
     DEVICE_HOT: "Das Gerät ist heiß und schont sich.",
     MEMORY_SHORT: "Dem Gerät fehlt Speicher, und es schont sich.",
     BACKUP_FAILED: "Die nächtliche Sicherung ist fehlgeschlagen.",
