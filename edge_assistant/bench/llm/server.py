@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -166,9 +165,7 @@ class _Server:
 
 @asynccontextmanager
 async def _server(setting: Setting) -> AsyncIterator[_Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     threads = str(choose_threads(setting.config.llm.threads))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "llama_cpp.server", "--model", str(model_path(setting))),
