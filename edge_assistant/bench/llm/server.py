@@ -18,6 +18,7 @@ from edge_assistant.bench.device import Sections, model_path, running_device
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.llm.decode import STREAMS, together
 from edge_assistant.bench.measurement import CannotMeasureError, Measurement, Setting
+from edge_assistant.bench.mosquitto import free_port
 from edge_assistant.bench.page import Browser, Heard, browser
 from edge_assistant.bench.statistic import ratio, spread
 from edge_assistant.bench.texts import QUESTIONS, STORY, prose
