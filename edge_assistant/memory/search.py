@@ -18,7 +18,7 @@ from edge_assistant.errors import EdgeError
 from edge_assistant.memory import index_rows as rows
 from edge_assistant.memory import vectors
 from edge_assistant.memory.conversation_rows import storable
-from edge_assistant.memory.embedding import Embedder
+from edge_assistant.memory.embedding import Embedder, likeness
 from edge_assistant.memory.index_types import Chunk, Filters, Hit, Item
 from edge_assistant.memory.words import best_by_words, telling_words
 from edge_assistant.store.database import Database
@@ -169,7 +169,9 @@ class SearchIndex:
         by_meaning: list[int] = []
         if table is not None and vector is not None:
             found = _nearest(db, table, vector, spaces, chosen)
-            similarity = vectors.similarities(db, table, vector, [*found, *by_words])
+            cosines = vectors.similarities(db, table, vector, [*found, *by_words])
+            unrelated = self.embedder.unrelated
+            similarity = {chunk: likeness(cosine, unrelated) for chunk, cosine in cosines.items()}
             by_meaning = _ordered(found, similarity)[: max(LISTED_BY_MEANING, k)]
         fused = fuse(by_meaning, by_words)
         hits = rows.load_hits(db, fused, similarity)
