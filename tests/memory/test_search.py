@@ -104,6 +104,7 @@ async def test_another_embedder_takes_over_when_its_last_vector_is_there(
     class Renamed:
         name = "newer"
         dimensions = 384
+        unrelated = embedder.unrelated
         embed = embedder.embed
         embed_query = embedder.embed_query
 
