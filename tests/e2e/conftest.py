@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 
 from tests.daemon import Daemon
 from tests.e2e.album import Album
+from tests.e2e.operator import Operator
 from tests.e2e.page_chat import ChatPage
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
@@ -82,3 +83,11 @@ def chat(daemon: Daemon, make_page: Callable[..., ChatPage]) -> ChatPage:
 def album(tmp_path: Path) -> Album:
     """Keep pictures of what a test sees."""
     return Album(tmp_path)
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[Operator]:
+    """Run a fleet's broker and registrar."""
+    operator = Operator(tmp_path / "operator")
+    yield operator
+    operator.close()

@@ -28,7 +28,7 @@ class _Channel(http.client.HTTPConnection):
             self.sock.connect(address)
 
 
-def order(folder: Path, **message: Any) -> Any:
+def order(folder: Path, /, **message: Any) -> Any:
     """Send an order and return its answer; raises FLEET_REGISTRAR_NOT_RUNNING, or what it met."""
     channel = _Channel(folder / SOCKET)
     try:
