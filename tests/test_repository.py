@@ -254,3 +254,20 @@ def test_the_version_is_in_the_changelog() -> None:
     from edge_assistant import __version__
 
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_secret_of_the_daemon_is_handed_over_by_its_unit_and_documented():
+    source = "".join(
+        path.read_text()
+        for path in (ROOT / "edge_assistant").rglob("*.py")
+        if path.parent.name not in ("cli", "bench")  # a command's secrets are its own
+    )
+    wanted = {*re.findall(r'\bsecret\("(\w+)"\)', source), "device_key"}
+    assert {"fleet_claim", "home_pin", "llm_api_key", "telemetry_token"} <= wanted
+    unit = (ROOT / "systemd" / "edge-assistant.service").read_text()
+    given = re.findall(r"^LoadCredential=(\w+):edge-assistant\.(\w+)$", unit, re.MULTILINE)
+    assert all(name == file for name, file in given)
+    assert {name for name, _ in given} == wanted
+    document = (ROOT / "docs" / "configuration.md").read_text()
+    section = document.partition("## Secrets")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == wanted

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from edge_assistant.cli import fleet_seeds
 from edge_assistant.cli.terminal import printable, show_recovery_code
 from edge_assistant.config import load_paths
 from edge_assistant.errors import UsageError
@@ -35,6 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     init.add_argument("--broker", type=Path, metavar="FOLDER", help="where the broker's files go")
     init.add_argument("--days", type=float, default=90.0, help="how long a device's certificate lasts")
     actions.add_parser("registrar", help="serve the fleet until it is stopped")
+    page = actions.add_parser("page", help="serve the operator's page to this machine until it is stopped")
+    page.add_argument("--port", type=int, default=0, help="else any free one")
     claim = actions.add_parser("claim", help="print a claim token, with which one device can enrol")
     claim.add_argument("--serial", default="", help="the only board that may use it")
     claim.add_argument("--name", default="", help="what the device will be called")
@@ -43,6 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--minutes", type=float, default=15.0, help="how long it lives; longer only with a serial"
     )
     claim.add_argument("--allow", action="store_true", help="this board needs no approval then")
+    seeds = actions.add_parser("seeds", help="make the files for the cards of many devices, from a list")
+    fleet_seeds.configure(seeds)
     allow = actions.add_parser("allow", help="let boards in without approval")
     allow.add_argument("serial", nargs="+")
     approve = actions.add_parser("approve", help="let a device in that asks")
@@ -66,14 +71,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     halt = actions.add_parser("halt", help="end a campaign and take it back")
     halt.add_argument("id")
     actions.add_parser("leave", help="on a device: forget the fleet, its key and certificate")
-    for action in (claim, allow, approve, revoke, status, groups, desire, campaigns, halt):
+    for action in (claim, seeds, allow, approve, revoke, status, groups, desire, campaigns, halt):
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do one of them."""
     actions = {
-        "init": _init, "registrar": _registrar, "claim": _claim, "allow": _allow, "approve": _approve,
+        "init": _init, "registrar": _registrar, "page": _page, "claim": _claim, "seeds": fleet_seeds.run,
+        "allow": _allow, "approve": _approve,
         "revoke": _revoke, "status": _status, "leave": _leave, "groups": _groups, "desire": _desire,
         "campaigns": _campaigns, "halt": _halt,
     }  # fmt: skip
@@ -106,12 +112,30 @@ def _registrar(args: argparse.Namespace) -> None:
 async def _serve() -> None:
     from edge_assistant.fleet.registrar.service import running_registrar
 
+    async with running_registrar(_folder()) as registrar:
+        logger.info("ready: registrar at %s", registrar.connection.address)
+        await _stopped()
+
+
+def _page(args: argparse.Namespace) -> None:
+    _order(type="status")  # says what is wrong before anybody looks at a page
+    asyncio.run(_show(args.port))
+
+
+async def _show(port: int) -> None:
+    from edge_assistant.fleet.registrar.page import serving_page
+
+    async with serving_page(_folder(), port) as link:
+        print(link, flush=True)
+        await _stopped()
+
+
+async def _stopped() -> None:
+    """Return when somebody ends the program."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_registrar(_folder()) as registrar:
-        logger.info("ready: registrar at %s", registrar.connection.address)
-        await stop.wait()
+    await stop.wait()
 
 
 def _claim(args: argparse.Namespace) -> None:

@@ -172,7 +172,6 @@ class _Packer:
             last_page=self._last_page,
             url=first.url,
             timestamp=first.timestamp,
-            second=first.second,
             overlap=self._overlap,
         )
 

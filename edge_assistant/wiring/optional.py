@@ -82,14 +82,12 @@ async def commanding(
     language: Callable[[], str],
     embedder: Embedder | None,
 ) -> Extensions:
-    """Let the house obey at once; by likeness only under the embedder whose bounds were measured."""
+    """Let the house obey at once."""
     if house is None or abilities is None:
         return Extensions()
-    from edge_assistant.memory.embedding import EMBEDDER
     from edge_assistant.wiring.home import start_intents
 
-    measured = embedder if embedder is not None and embedder.name == EMBEDDER else None
-    rung = await start_intents(stack, config, house, abilities.actions, language=language, embedder=measured)
+    rung = await start_intents(stack, config, house, abilities.actions, language=language, embedder=embedder)
     return Extensions(intents=(rung,))
 
 
