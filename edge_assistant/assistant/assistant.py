@@ -15,6 +15,7 @@ import msgspec
 
 from edge_assistant.assistant.acting import understood
 from edge_assistant.assistant.answer import CANCEL_SECONDS, Answer
+from edge_assistant.assistant.events import ContextRetrieved
 from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.assistant.recorded import recorded_events
 from edge_assistant.assistant.request import HOUSEHOLD, Confirms, Function, Principal, Request
@@ -29,7 +30,7 @@ from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.people.person import HOUSEHOLD_ID
-from edge_assistant.store.erase import Person, Sessions, Subject, Topic
+from edge_assistant.store.erase import Document, Person, Sessions, Subject, Topic
 
 logger = logging.getLogger(__name__)
 
@@ -374,6 +375,9 @@ def _concerns(turn: Turn, subject: Subject) -> bool:
             return turn.session in ids
         case Person(principal=who) | Topic(principal=who):
             return turn.principal.id == who
+        case Document(id=identity):
+            told = [event for event in turn.history if isinstance(event, ContextRetrieved)]
+            return not told or any(source.source == identity for event in told for source in event.items)
         case _:
             return False
 

@@ -24,7 +24,7 @@ from edge_assistant.llm.protocol import Generation, Message, Piece, Progress
 from edge_assistant.memory.conversation import StoredTurn
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.tools.actions import Actions
-from edge_assistant.tools.protocol import Call
+from edge_assistant.tools.protocol import Call, Quote, numbered
 
 LONGEST_RESULT = 1_500
 """Characters of a result that the model reads; it has little room."""
@@ -97,12 +97,14 @@ class ActingAnswer(Answer):
         if result.asked is not None:
             self._tell_text(result.text, time.monotonic())
             return False
+        text = result.text
         if result.untrusted:
             self._untrusted = True
-            self._sources += (
-                Source(n=len(self._sources) + 1, kind="document", source=call.tool, title=call.tool),
-            )
-        self._remember(called, result.text)
+            quotes = result.quotes or (Quote(text=text, source="", title=call.tool),)
+            first = len(self._sources) + 1
+            text = numbered(quotes, first) if result.quotes else text
+            self._sources += tuple(_cited(quote, n) for n, quote in enumerate(quotes, start=first))
+        self._remember(called, text)
         return True
 
     async def _tainted(self) -> bool:
@@ -133,6 +135,13 @@ class ActingAnswer(Answer):
         """Return text, token ids and status; the ids of several steps are not those of one answer."""
         text, ids, status = super()._result(error)
         return text, () if self._steps or CLOSING in text else ids, status
+
+
+def _cited(quote: Quote, n: int) -> Source:
+    return Source(
+        n=n, kind="document", source=quote.source, title=quote.title, where=quote.where, url=quote.url,
+        place=quote.place,
+    )  # fmt: skip
 
 
 def _from_strangers(turn: StoredTurn) -> bool:

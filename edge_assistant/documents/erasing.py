@@ -10,6 +10,7 @@ import apsw
 from edge_assistant.documents import rows
 from edge_assistant.documents.document import HOUSEHOLD
 from edge_assistant.documents.library import Library
+from edge_assistant.memory.erasing import erase_citing
 from edge_assistant.store.erase import Document, EraseHook, Old, Person, Sessions, Subject, Topic
 
 
@@ -26,6 +27,11 @@ def document_hook(library: Library | None) -> EraseHook:
         yield
 
     return EraseHook("documents", ("documents", "document_bytes"), erase_documents, live)
+
+
+def answer_hook() -> EraseHook:
+    """Return how answers that cite what is forgotten go; it comes before the documents themselves."""
+    return EraseHook("answers", (), lambda db, subject: erase_citing(db, erased_documents(db, subject)))
 
 
 def erase_documents(db: apsw.Connection, subject: Subject) -> int:

@@ -57,6 +57,20 @@ def erase_conversations(db: apsw.Connection, subject: Subject) -> int:
     return len(turns)
 
 
+def erase_citing(db: apsw.Connection, documents: Sequence[str]) -> int:
+    """Delete the turns whose answers cite one of these documents, and may quote it; return how many.
+
+    The KV of their conversations is for the caller to make noise of.
+    """
+    query = """
+        DELETE FROM turns WHERE sources IS NOT NULL AND EXISTS (
+            SELECT 1 FROM json_each(turns.sources) s JOIN json_each(?) d ON d.value = s.value ->> 'source'
+            WHERE s.value ->> 'kind' = 'document'
+        ) RETURNING id
+    """
+    return len(db.execute(query, (msgspec.json.encode(documents).decode(),)).fetchall()) if documents else 0
+
+
 def touched_sessions(db: apsw.Connection, subject: Subject) -> list[str]:
     """Return the sessions whose KV may hold something of the subject."""
     match subject:

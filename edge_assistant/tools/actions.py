@@ -19,7 +19,7 @@ from edge_assistant.people.allowance import Allowance
 from edge_assistant.people.person import Principal
 from edge_assistant.tools.confirmation import Confirmation, Confirmations
 from edge_assistant.tools.policy import judge
-from edge_assistant.tools.protocol import Call, Effect, Ledger, Occasion, Outcome, Tool
+from edge_assistant.tools.protocol import Call, Effect, Ledger, Occasion, Outcome, Quote, Tool
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     text: str
     untrusted: bool = False
+    quotes: tuple[Quote, ...] = ()
     asked: Confirmation | None = None
     """The question, when there is one."""
 
@@ -234,7 +235,7 @@ def _result(outcome: Outcome) -> Result:
     text = outcome.text.encode(errors="replace").decode()  # lone surrogates fit on no wire
     if len(text) > LONGEST_RESULT:
         text = text[: LONGEST_RESULT - 1] + "…"
-    return Result(status="done", text=text, untrusted=outcome.untrusted)
+    return Result(status="done", text=text, untrusted=outcome.untrusted, quotes=outcome.quotes)
 
 
 _DECLINED = ("All right, I won't.", "Gut, ich lasse es.")

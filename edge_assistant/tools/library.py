@@ -6,11 +6,12 @@ from typing import Annotated, Protocol
 
 import msgspec
 
+from edge_assistant.documents.document import SOURCE, Found
+from edge_assistant.documents.finding import found_in
 from edge_assistant.memory.index_types import Filters, Hit
 from edge_assistant.people.person import Principal
-from edge_assistant.tools.protocol import Effect, Occasion, Outcome
+from edge_assistant.tools.protocol import Effect, Occasion, Outcome, Quote, numbered
 
-SOURCE = "document"
 FOUND = 4
 LONGEST_PASSAGE = 700
 """Characters of one passage: a small model reads no more at once."""
@@ -50,8 +51,15 @@ class SearchDocumentsTool:
         hits = await self._searcher.search(arguments.query, _visible(occasion.principal), FOUND)
         if not hits:
             return Outcome(text="Nothing was found.")
-        lines = [f"[{n}] ({hit.title}) {hit.text[:LONGEST_PASSAGE]}" for n, hit in enumerate(hits, start=1)]
-        return Outcome(text="\n".join(lines), untrusted=True)
+        quotes = tuple(_quote(found_in(hit)) for hit in hits)
+        return Outcome(text=numbered(quotes), untrusted=True, quotes=quotes)
+
+
+def _quote(found: Found) -> Quote:
+    return Quote(
+        text=found.text[:LONGEST_PASSAGE], source=found.document, title=found.title, where=found.where,
+        url=found.url, place=found.position,
+    )  # fmt: skip
 
 
 def _visible(principal: Principal) -> Filters:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -45,6 +45,26 @@ class Call(msgspec.Struct, frozen=True):
     arguments: dict[str, Any] = {}
 
 
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage that a tool found, to be cited by its number."""
+
+    text: str
+    source: str
+    """Id of the document."""
+    title: str
+    where: str = ""
+    url: str = ""
+    place: int = 0
+    """Number of the passage within the document."""
+
+
+def numbered(quotes: Sequence[Quote], first: int = 1) -> str:
+    """Return quotes as the model reads them, numbered from `first`."""
+    origins = [", ".join(part for part in (quote.title, quote.where) if part) for quote in quotes]
+    lines = zip(origins, quotes, strict=True)
+    return "\n".join(f"[{n}] ({origin}) {quote.text}" for n, (origin, quote) in enumerate(lines, start=first))
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a call."""
 
@@ -54,6 +74,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `text` holds words that nobody here vouches for."""
     undo: Call | None = None
     """Takes it back; None when that can't be done."""
+    quotes: tuple[Quote, ...] = ()
+    """What `text` consists of, when it is passages of documents."""
 
 
 class Tool(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_assistant.assistant.assistant import Assistant
-from edge_assistant.documents.erasing import document_hook
+from edge_assistant.documents.erasing import answer_hook, document_hook
 from edge_assistant.home.erasing import home_hook
 from edge_assistant.memory.erasing import conversation_hook, fact_hook, index_hook
 from edge_assistant.people.erasing import people_hook
@@ -37,6 +37,7 @@ def erase_hooks(
         timer_hook(abilities.timers if abilities else None),
         list_hook(),
         outbox_hook(),
+        answer_hook(),
         document_hook(library),
         home_hook(house),
         people_hook(people.devices),

@@ -22,7 +22,7 @@ from edge_assistant.tools.kit import everyday_tools
 from edge_assistant.tools.library import SearchDocumentsTool
 from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.pins import Pins, pin_tools
-from edge_assistant.tools.protocol import Outcome, schema_of
+from edge_assistant.tools.protocol import Outcome, Quote, schema_of
 from edge_assistant.tools.publish import PublishTool
 from edge_assistant.tools.timers import Timers
 from edge_assistant.wiring.abilities import HIDDEN
@@ -109,6 +109,21 @@ async def test_a_call_is_carried_out_and_the_model_goes_on_with_its_result(make,
     assert '"unlock"' in first.sampling.json_schema
     assert second.messages[: len(first.messages)] == first.messages
     assert second.messages[-1].content == f"<tool_response>\nIt is unlocked.\n</tool_response>\n{DATA}"
+
+
+async def test_passages_that_a_tool_found_go_on_with_the_numbers_of_the_notes(make, model):
+    house = make(sources=(Shelf(trusted=True),))
+    quotes = (
+        Quote(text="Turn it left.", source="manual", title="Manual", where="page 3", place=7),
+        Quote(text="Turn it right.", source="other", title="Other"),
+    )
+    house.door.result = Outcome(text="unused", untrusted=True, quotes=quotes)
+    events = await house.say("How?", call("unlock", door="front"), "Turn it left [2].")
+    assert [(source.n, source.source, source.place) for source in events[-1].sources] == [
+        (1, "d", 0), (2, "manual", 7), (3, "other", 0),
+    ]  # fmt: skip
+    read = model.generations[1].messages[-1].content
+    assert "[2] (Manual, page 3) Turn it left.\n[3] (Other) Turn it right." in read
 
 
 async def test_an_answer_without_a_call_streams_and_keeps_its_ids(make, conversations):

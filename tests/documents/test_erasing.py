@@ -8,10 +8,12 @@ from pathlib import Path
 import apsw
 import pytest
 
+from edge_assistant.assistant.events import Source
 from edge_assistant.documents import rows
 from edge_assistant.documents.document import HOUSEHOLD, Document
-from edge_assistant.documents.erasing import document_hook
+from edge_assistant.documents.erasing import answer_hook, document_hook
 from edge_assistant.documents.library import Library, Reader
+from edge_assistant.memory.conversations import Conversations
 from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.store import erase
@@ -65,6 +67,32 @@ async def test_what_is_forgotten_goes_with_its_bytes(
     for query in ("SELECT id FROM documents", "SELECT document FROM document_bytes"):
         found = await database.read(lambda db, query=query: {row[0] for row in db.execute(query)})
         assert found == left
+
+
+async def test_answers_that_cite_what_is_forgotten_go_and_no_others(database: Database) -> None:
+    conversations = Conversations(database)
+    cited = {"both": ["tax", "boiler"], "boiler": ["boiler"], "bobs": ["bobs"], "none": []}
+    for turn, documents in cited.items():
+        await conversations.ensure_session(f"s-{turn}", ANN)
+        await conversations.begin_turn(turn, f"s-{turn}", ANN, f"a question for {turn}")
+        sources = [Source(n=n, kind="document", source=each) for n, each in enumerate(documents, start=1)]
+        sources.append(Source(n=9, kind="memory", source="diary"))
+        await conversations.finish_turn(turn, "It stands there.", (), "", "complete", sources=sources)
+    hook = answer_hook()
+
+    async def left_after(subject: erase.Subject) -> set[str]:
+        def work(db: apsw.Connection) -> set[str]:
+            hook.rows(db, subject)
+            return {str(row[0]) for row in db.execute("SELECT id FROM turns")}
+
+        return await database.write(work)
+
+    assert await left_after(erase.Document("bobs", ANN)) == set(cited), "it is not hers to forget"
+    assert await left_after(erase.Document("diary", ANN)) == set(cited), (
+        "a memory of that name is another thing"
+    )
+    assert await left_after(erase.Topic("tax", ANN)) == {"boiler", "bobs", "none"}
+    assert await left_after(erase.Document("boiler", ANN)) == {"bobs", "none"}
 
 
 async def test_a_document_that_is_being_read_is_let_go(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Nothing leaves: the whole daemon on a machine without a route, with every attempt to send watched."""
+"""Nothing leaves, watched on a machine without a route; and what was forgotten is gone from every file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from edge_assistant.bench.retrieval.pages import decrypted
 from edge_assistant.config import Paths
+from edge_assistant.store.backup import DATABASE_MEMBER
+from edge_assistant.store.keys import KeyRing
 from tests.daemon import Daemon
 
 CLOSED_IN = ("unshare", "--net", "--map-root-user", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
@@ -20,6 +25,7 @@ _HOST = re.compile(r'sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]+)"\)')
 _HOST6 = re.compile(r'sin6_port=htons\((\d+)\).*?inet_pton\(AF_INET6, "([^"]+)"')
 _CLOUD = re.compile(r"edge_assistant/cloud/|wiring/cloud\.|site-packages/(?:aiomqtt|paho)/")
 DNS = 53
+CANARY = "zanzibarwindmill"
 
 
 def watched(trace: Path) -> tuple[str, ...]:
@@ -86,6 +92,57 @@ def test_with_the_cloud_off_nothing_even_tries_to_leave(
     opened = trace.read_text(errors="replace")
     assert "edge_assistant/assistant/" in opened  # what is imported does show
     assert _CLOUD.findall(opened) == []  # of the cloud not even the code is read
+
+
+def test_what_was_forgotten_stands_in_no_file_of_the_device(
+    make_daemon: Callable[..., Daemon], state: Paths, starter_model: Path, tmp_path: Path
+) -> None:
+    """Said, learnt, read, cited, kept as KV and backed up by a real daemon; then looked for in every page."""
+    page = tmp_path / "plans.md"
+    page.write_text(f"# Plans\n\nThe {CANARY} stands behind the barn and is painted in blue and white.\n")
+    backup = state.state / "kept.backup"
+    daemon = make_daemon()
+    daemon.wait_for_model()
+    daemon.ask(f"My sister is called {CANARY}.", session="talk")
+    assert daemon.cli("documents", "add", str(page)).returncode == 0
+    daemon.wait_until(lambda: _read(daemon), 60)
+    assert (
+        CANARY in daemon.ask(f"Where does the {CANARY} stand and how is it painted?", session="looks")["text"]
+    )
+    assert daemon.cli("backup", str(backup)).returncode == 0
+    daemon.restart()  # which keeps the KV of both conversations
+    kept = {path: path.read_bytes() for path in state.snapshots.rglob("*") if path.is_file()}
+    assert kept
+    assert {"the database", "the backup"} <= set(_traces(state, backup))
+    (document,) = daemon.order(type="documents.list")["items"]
+    receipt = tmp_path / "receipt.json"
+    for what in (("--document", document["id"]), ()):
+        done = daemon.cli("memory", "forget", "--yes", *what, "--receipt", str(receipt))
+        assert done.returncode == 0, done.stderr
+        assert "genuine" in daemon.cli("memory", "check", str(receipt)).stdout
+    assert CANARY not in receipt.read_text()
+    assert CANARY not in daemon.cli("memory", "audit").stdout
+    assert _traces(state, backup) == []
+    assert [path for path, before in kept.items() if path.exists() and path.read_bytes() == before] == []
+
+
+def _traces(state: Paths, backup: Path) -> list[str]:
+    """Return where the canary stands in plain text once every page is decrypted."""
+    key = KeyRing(state.state).unlock()
+    copy = backup.with_suffix(".copy")
+    with tarfile.open(backup) as archive:
+        member = archive.extractfile(DATABASE_MEMBER)
+        assert member is not None
+        copy.write_bytes(member.read())
+    needle = CANARY.encode()
+    found = [
+        name
+        for name, path in (("the database", state.database), ("the backup", copy))
+        if any(needle in page.lower() for page in decrypted(path, key))
+    ]
+    copy.unlink()
+    others = [path for path in state.state.rglob("*") if path.is_file()]
+    return found + [path.name for path in others if needle in path.read_bytes().lower()]
 
 
 def _read(daemon: Daemon) -> bool:

@@ -234,4 +234,5 @@ async def test_what_documents_say_is_nobody_s_word(ledger):
     assert found.untrusted
     assert found.text.startswith("[1] (Manual) Unlock")
     assert len(found.text) < 800
+    assert [(quote.source, quote.title) for quote in found.quotes] == [("r", "Manual")]
     assert (searcher.filters.principal, searcher.filters.shared) == ("gus", False)

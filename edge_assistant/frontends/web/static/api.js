@@ -14,9 +14,9 @@ export class ApiError extends Error {
 
 const SECONDS = 15;
 
-/** Makes one call and returns its answer; throws `ApiError`. */
-export async function call(method, path, body) {
-  const options = { method, signal: AbortSignal.timeout(SECONDS * 1000) };
+/** Makes one call and returns its answer; throws `ApiError`, also when that takes longer than `seconds`. */
+export async function call(method, path, body, seconds = SECONDS) {
+  const options = { method, signal: AbortSignal.timeout(seconds * 1000) };
   if (body !== undefined) {
     options.headers = { "Content-Type": "application/json" };
     options.body = JSON.stringify(body);
@@ -32,6 +32,11 @@ export async function call(method, path, body) {
   const error = content?.error ?? {};
   throw new ApiError(error.code ?? "HTTP_ERROR", error.message ?? response.statusText, response.status);
 }
+
+const FORGET_SECONDS = 3600; // every backup is gone through
+
+/** Forgets a topic, person, session or document everywhere; returns the receipt. */
+export const forget = (wish) => call("POST", "/api/forget", wish, FORGET_SECONDS);
 
 const session = (id) => `/api/sessions/${encodeURIComponent(id)}`;
 

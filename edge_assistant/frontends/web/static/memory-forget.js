@@ -1,6 +1,6 @@
 // Forgetting a topic or everything: counted first, then done, with a receipt to keep.
 
-import { call } from "./api.js";
+import { call, forget as forgetEverywhere } from "./api.js";
 import { el } from "./dom.js";
 import { say } from "./memory-text.js";
 import { confirmed } from "./notices.js";
@@ -32,7 +32,7 @@ async function forget(wish) {
   const { preview } = await call("POST", "/api/forget", { ...wish, preview: true });
   if (!Object.keys(preview).length) return [el("p", { class: "muted" }, say("nothing"))];
   if (!(await confirmed(say("topicSure", counted(preview))))) return [];
-  const receipt = await call("POST", "/api/forget", wish);
+  const receipt = await forgetEverywhere(wish);
   const lines = [el("p", {}, say("receiptText", counted(receipt.erased)))];
   const missed = receipt.backups_not_reached ?? [];
   if (missed.length) lines.push(el("p", { class: "note problem" }, say("notReached", missed.join(", "))));

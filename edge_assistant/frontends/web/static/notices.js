@@ -1,6 +1,6 @@
 // Short words that come and go: a toast, a question, and the clipboard's answer.
 
-import { ICONS, icon } from "./dom.js";
+import { el, ICONS, icon } from "./dom.js";
 import { t } from "./text.js";
 
 const SHOWN_MS = 5000;
@@ -16,14 +16,31 @@ export function notify(words) {
 }
 
 /** Asks `question`; resolves to whether the person said yes. */
-export function confirmed(question) {
+export async function confirmed(question) {
+  return (await confirmedWith(question, "")).yes;
+}
+
+/** Asks `question` with a box to tick beside it; resolves to `{yes, more}`. */
+export function confirmedWith(question, more) {
   const dialog = document.getElementById("confirm");
+  const box = document.getElementById("confirm-more");
   document.getElementById("confirm-text").textContent = question;
+  document.getElementById("confirm-more-text").textContent = more;
+  box.checked = false;
+  box.parentElement.hidden = !more;
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    const answer = () => resolve({ yes: dialog.returnValue === "yes", more: box.checked });
+    dialog.addEventListener("close", answer, { once: true });
   });
+}
+
+/** Hands a receipt of forgetting over as a file. */
+export function keepReceipt(receipt) {
+  const href = URL.createObjectURL(new Blob([JSON.stringify(receipt)], { type: "application/json" }));
+  el("a", { href, download: `receipt-${receipt.entry}.json` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
 /** Copies `text` and says so on `button`. */

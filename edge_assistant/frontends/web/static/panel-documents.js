@@ -1,9 +1,9 @@
 // The library: add files and pages, see how they fare, search in them, remove them.
 
-import { call } from "./api.js";
+import { call, forget } from "./api.js";
 import { say } from "./documents-text.js";
 import { el, ICONS, iconButton, loadStyle } from "./dom.js";
-import { confirmed, notify } from "./notices.js";
+import { confirmedWith, keepReceipt, notify } from "./notices.js";
 import { actionButton, choice, labelled, line } from "./panel-form.js";
 import { openPassage } from "./passage.js";
 import { errorText } from "./text.js";
@@ -133,8 +133,10 @@ class Library {
   }
 
   async remove(each, name) {
-    if (!(await confirmed(say("confirm", name)))) return;
-    await this.attempt(name, () => call("DELETE", `/api/documents/${each.id}`));
+    const { yes, more } = await confirmedWith(say("confirm", name), say("everywhere"));
+    if (!yes) return;
+    const gone = async () => (more ? keepReceipt(await forget({ document: each.id })) : call("DELETE", `/api/documents/${each.id}`));
+    await this.attempt(name, gone);
   }
 
   /** Sends files one after another; each shows how far it is. */

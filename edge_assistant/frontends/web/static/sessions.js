@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { el, ICONS, icon, iconButton } from "./dom.js";
-import { confirmed, notify } from "./notices.js";
+import { confirmedWith, keepReceipt, notify } from "./notices.js";
 import { t } from "./text.js";
 
 const DAY_MS = 86_400_000;
@@ -148,9 +148,11 @@ export class SessionList {
   }
 
   async remove(item, title) {
-    if (!(await confirmed(t("removeAsk", title)))) return;
+    const { yes, more } = await confirmedWith(t("removeAsk", title), t("removeEverywhere"));
+    if (!yes) return;
     try {
-      await api.erase(item.id);
+      if (more) keepReceipt(await api.forget({ session: item.id }));
+      else await api.erase(item.id);
     } catch (error) {
       if (error.status !== 404) return notify(t("deleteFailed"));
     }

@@ -18,6 +18,7 @@ export const GERMAN = {
   privateNow: "Nur Sie sehen diesen Chat jetzt.",
   remove: (title) => `„${title}“ löschen`,
   removeShort: "Löschen",
+  removeEverywhere: "Auch aus Sicherungen, mit allem daraus Gelernten, und mit Beleg",
   removeAsk: (title) => `„${title}“ löschen?`,
   removeHint: "Der Chat wird auf dem Gerät für immer gelöscht.",
   removed: "Chat gelöscht.",

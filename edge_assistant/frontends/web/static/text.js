@@ -20,6 +20,7 @@ const ENGLISH = {
   privateNow: "Only you see this chat now.",
   remove: (title) => `Delete “${title}”`,
   removeShort: "Delete",
+  removeEverywhere: "Also from backups, with what was learnt in it, and keep a receipt",
   removeAsk: (title) => `Delete “${title}”?`,
   removeHint: "It is erased from the device for good.",
   removed: "Chat deleted.",
