@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from edge_assistant.documents.address import is_public
+from edge_assistant.documents.address import is_outside
 from edge_assistant.errors import DocumentError
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class WebFetcher:
     """Fetches pages. `allowed` says which addresses may be reached; `resolver` is replaced in tests."""
 
     def __init__(
-        self, allowed: Callable[[str], bool] = is_public, resolver: AbstractResolver | None = None
+        self, allowed: Callable[[str], bool] = is_outside, resolver: AbstractResolver | None = None
     ) -> None:
         self._allowed = allowed
         self._resolver = resolver

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 from aiohttp.test_utils import TestServer
 
-from edge_assistant.documents.address import is_public
+from edge_assistant.documents.address import is_neighbour, is_public, own_addresses
 from edge_assistant.documents.fetch import MOST_BYTES, WebFetcher
 from edge_assistant.errors import DocumentError
 
@@ -30,6 +30,27 @@ def test_an_address_inside_a_house_is_not_public(host):
 @pytest.mark.parametrize("host", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:8.8.8.8"])
 def test_an_address_of_the_world_is_public(host):
     assert is_public(host)
+
+
+OWN = [("192.0.2.2", "255.255.255.0"), ("2a02:8071:1:2::17", "ffff:" * 7 + "ffff"), ("nonsense", "mask")]
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [
+        ("192.0.2.200", True),
+        ("192.0.3.2", False),
+        ("2a02:8071:1:2:aaaa::1", True),
+        ("2a02:8071:1:3::1", False),
+    ],
+)
+def test_a_public_address_beside_ours_is_in_the_house(host, near):
+    assert is_neighbour(host, OWN) == near
+
+
+def test_the_networks_of_this_device_are_known():
+    assert ("127.0.0.1", "255.0.0.0") in own_addresses()
+    assert all(is_neighbour(address, own_addresses()) for address, _ in own_addresses())
 
 
 class Names(AbstractResolver):
@@ -52,6 +73,7 @@ class Names(AbstractResolver):
 LEADS_TO = {
     "moved": "/page",
     "loop": "/loop",
+    "evil": "http://evil.test/page",
     "house": "http://router.test/admin",
     "number": "http://192.168.77.7/admin",
     "strange": "http://0x7f000001/admin",
@@ -104,6 +126,31 @@ async def test_a_page_is_fetched_also_where_it_moved(server):
 @pytest.mark.parametrize("path", ["house", "number"])
 async def test_a_page_that_leads_into_the_house_is_not_fetched(server, path):
     assert await refusal(fetcher(server), f"http://public.test/{path}") == "DOCUMENT_WEB_PRIVATE"
+
+
+class Rebinding(Names):
+    """A name server that first tells where the page is and then a machine in the house."""
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        return await super().resolve("public.test" if not self.asked else host, port, family)
+
+
+async def test_a_name_that_means_the_house_the_second_time_leads_nowhere(server):
+    names = Rebinding(server.port)
+    fetching = WebFetcher(lambda host: host == "127.0.0.1" or is_public(host), names)
+    assert await refusal(fetching, "http://evil.test/evil") == "DOCUMENT_WEB_PRIVATE"
+    assert names.asked == ["public.test", "evil.test"], (
+        "each connection asks once and goes to what it was told"
+    )
+
+
+async def test_a_name_for_a_page_and_a_machine_in_the_house_is_refused(server):
+    class Both(Names):
+        async def resolve(self, host, port=0, family=socket.AF_INET):
+            return [*await super().resolve("public.test"), *await super().resolve("router.test")]
+
+    fetching = WebFetcher(lambda host: host == "127.0.0.1" or is_public(host), Both(server.port))
+    assert await refusal(fetching, "http://evil.test/page") == "DOCUMENT_WEB_PRIVATE"
 
 
 @pytest.mark.parametrize(
