@@ -143,11 +143,11 @@ async def serve(
         broker = open_broker(config, database) if daemon and config.mqtt.enabled else None
         house = await open_house(stack, config, database, broker)
         abilities = await open_abilities(stack, config, database, audit, broker, house=house)
-        embedder = start_embedder(stack, paths)
+        embedder = start_embedder(stack, config, paths)
         index = await start_index(stack, database, embedder, relief.background)
         facts = Facts(database, index)
         learner = start_learner(stack, config, facts)
-        library = await start_library(stack, config, database, index, relief.background)
+        library = await start_library(stack, config, paths, database, index, background=relief.background)
         cloud = await open_cloud(stack, config, database, conversations, audit) if daemon else None
         preferences: Preferences
         extensions = (

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from edge_assistant.bench.child import tied
 from edge_assistant.bench.measurement import CannotMeasureError, Setting
 from edge_assistant.catalog.catalog import find_model
 from edge_assistant.config import Paths, load_paths
@@ -83,7 +84,7 @@ class Device:
             with self._log.open("ab") as log:
                 started = time.monotonic()
                 self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "edge_assistant", "run"),
+                    *tied(sys.executable, "-m", "edge_assistant", "run"),
                     env={**self._environ, "NOTIFY_SOCKET": str(address)},
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,

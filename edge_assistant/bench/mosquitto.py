@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import random
 import shutil
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from edge_assistant.bench.child import tied
 from edge_assistant.bench.measurement import CannotMeasureError
 from edge_assistant.mqtt.broker import Broker
 
@@ -22,8 +24,8 @@ class Mosquitto:
     def __init__(self, folder: Path, *lines: str) -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        listener = f"listener {self.port} 127.0.0.1"
-        self._config.write_text("\n".join((listener, *(lines or ("allow_anonymous true",)))))
+        own = (f"listener {self.port} 127.0.0.1", f"user {getpass.getuser()}")
+        self._config.write_text("\n".join((*own, *(lines or ("allow_anonymous true",)))))
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -49,7 +51,7 @@ class Mosquitto:
         program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
         if program is None:
             raise CannotMeasureError("mosquitto is not installed: apt-get install mosquitto, or make test")
-        command = [program, "-c", str(self._config)]
+        command = tied(program, "-c", str(self._config))
         deadline = time.monotonic() + START_SECONDS
         self._process = self._begin(command)
         while not self._listens():
@@ -67,7 +69,7 @@ class Mosquitto:
             process.kill()
             process.wait()
 
-    def _begin(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _begin(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
         with self._log.open("wb") as log:
             return subprocess.Popen(command, stderr=log)
 

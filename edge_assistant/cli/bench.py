@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every result; exit code 1 when a goal is missed."""
+    # Asked to end it cleans up as after Ctrl-C: nothing that it started is left, nor a folder.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     setting = Setting(
         config=load_config(args.config),
         paths=load_paths(),

@@ -15,8 +15,6 @@ from edge_assistant.catalog.pull import Progress, Puller, remove_model, verify_m
 from edge_assistant.config import load_config, load_paths
 from edge_assistant.errors import ModelError, UsageError
 
-STARTER = "starter"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the four actions."""
@@ -113,11 +111,11 @@ def _wanted(catalog: Catalog, args: argparse.Namespace) -> list[Model]:
         return [catalog.model(model_id) for model_id in dict.fromkeys(args.ids)]
     if args.profile:
         return list(catalog.profile(args.profile))
-    llm = load_config(args.config).llm
+    config = load_config(args.config)
+    llm, embedder = config.llm, catalog.model(config.memory.embedder)
     if llm.engine != "llama" or is_path(llm.model):
-        return []  # the model is a server's, or a file of the owner's own
-    starter = catalog.profile(STARTER)
-    return list(starter) if llm.model in {model.id for model in starter} else [catalog.model(llm.model)]
+        return [embedder]  # the model is a server's, or a file of the owner's own
+    return [catalog.model(llm.model), embedder]
 
 
 def _chosen(catalog: Catalog, ids: list[str]) -> list[Model]:

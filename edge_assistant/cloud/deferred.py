@@ -14,11 +14,12 @@ from typing import Literal
 import msgspec
 
 from edge_assistant.assistant.assistant import Assistant
-from edge_assistant.assistant.events import Route
+from edge_assistant.assistant.events import Route, TurnFinished
 from edge_assistant.assistant.ladder import Question, QuickAnswer
 from edge_assistant.assistant.personas import system_prompt
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.assistant.routing import Elsewhere, when_online
+from edge_assistant.assistant.turn import FinalEvent
 from edge_assistant.config import Config
 from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.llm.protocol import Generation, Message, Piece, Sampling
@@ -40,6 +41,15 @@ _GONE = frozenset({"SESSION_NOT_FOUND", "TURN_NOT_FOUND"})
 """The conversation is not there any more, or somebody else's."""
 
 _HOPELESS = frozenset({"CLOUD_TOO_LONG", "CLOUD_REFUSED"})
+_ITS_OWN = frozenset({"CLOUD_FAILED", "CLOUD_LATE"})
+"""Somebody took the question and made no answer of it: that may be the question's fault."""
+
+MOST_FAILURES = 20
+"""So often, over an hour or more; then the question holds up no others and costs no more."""
+
+MOST_TURNS = 4
+"""Turns that may break off, by power cuts or a full disk, before an answer stands in its conversation."""
+
 _LATER = {
     "en": "I am not online now. I will ask as soon as I am; the answer will stand here.",
     "de": "Ich bin gerade nicht online. Sobald ich es bin, frage ich; die Antwort steht dann hier.",
@@ -71,8 +81,10 @@ class Deferred:
         self._config = config
         self._backoff = Backoff(AGAIN)
         self._wanted = asyncio.Event()
-        self._arrived: dict[str, QuickAnswer] = {}
-        """The answer on its way into its conversation, by id of the letter and turn."""
+        self._arrived: tuple[str, QuickAnswer] | None = None
+        """The id of the oldest letter and its answer, while that is on its way into its conversation."""
+        self._failures = ("", 0)
+        """The id of a letter, and how often in a row somebody took it and did not answer."""
 
     @property
     def online(self) -> bool:
@@ -93,14 +105,16 @@ class Deferred:
         gave_way = self._outbox.gave_way
         await self._outbox.add(
             TOPIC, msgspec.json.encode(waiting), principal=request.principal.id,
-            lasts_seconds=LASTS_SECONDS, letter_id=f"{request.id[:50]}-later", deferrable=True,
+            lasts_seconds=LASTS_SECONDS, deferrable=True,
         )  # fmt: skip
         self._wanted.set()
         return self._say(_LATER) + (f" {self._say(_GAVE_WAY)}" if self._outbox.gave_way > gave_way else "")
 
     def arrived(self, turn_id: str) -> QuickAnswer | None:
         """Return the answer of a turn that was asked elsewhere before it began."""
-        return self._arrived.get(turn_id)
+        if self._arrived is None or turn_id not in _turn_ids(self._arrived[0]):
+            return None
+        return self._arrived[1]
 
     async def go_on(self) -> None:
         """Take that there is a link again."""
@@ -134,38 +148,43 @@ class Deferred:
                 if error.code not in _GONE:
                     raise
             await self._outbox.acknowledge(letter.id)
+            self._arrived = None
             return True
+        self._arrived = None  # its letter was forgotten meanwhile
         return False
 
     async def _deliver(self, letter: Letter, assistant: Assistant) -> None:
-        """Ask one question and put its answer where it was asked; raises while it has to wait on."""
+        """Ask one question and put its answer where it was asked; raises while it has to wait on.
+
+        A turn that broke off stays as it is; the answer, which is not asked for again, gets another one.
+        """
         waiting = msgspec.json.decode(letter.payload, type=Waiting)
         principal = Principal(letter.principal, waiting.role)
-        if await assistant.turn(letter.id, principal) is None:
-            self._arrived[letter.id] = await self._ask(waiting, letter.principal)
-            request = Request(
-                id=letter.id, text=waiting.text, session=waiting.session, principal=principal, source="cloud"
-            )
-            try:
-                turn = await assistant.start(request)
-                await turn.wait()
-            finally:
-                del self._arrived[letter.id]
+        for name in _turn_ids(letter.id):
+            turn = await assistant.turn(name, principal)
+            if turn is None:
+                if self._arrived is None or self._arrived[0] != letter.id:
+                    self._arrived = (letter.id, await self._ask(letter, waiting))
+                request = Request(id=name, text=waiting.text, session=waiting.session, principal=principal)
+                turn = await assistant.start(msgspec.structs.replace(request, source="cloud"))
+            if _stands(await turn.wait(), rebuilt=turn.rebuilt):
+                return
+        logger.warning("the answer to a deferred question can't be put down")
 
-    async def _ask(self, waiting: Waiting, principal: str) -> QuickAnswer:
+    async def _ask(self, letter: Letter, waiting: Waiting) -> QuickAnswer:
         messages = (Message("system", system_prompt(self._config)), Message("user", waiting.text))
         sampling = Sampling(max_tokens=self._config.llm.max_tokens, temperature=self._config.llm.temperature)
         generation = Generation(id="", messages=messages, sampling=sampling, public=False)
         if not await self._elsewhere.affords(generation):
             raise BusyError("CLOUD_BUDGET", "this month's budget for the cloud is used up", retry_after=3600)
-        await self._elsewhere.note(principal, generation)
+        await self._elsewhere.note(letter.principal, generation)
         model, said = self._elsewhere.model, ""
         stream = model.generate(generation)
         try:
             async for item in stream:
                 said += item.text if isinstance(item, Piece) else ""
         except EdgeError as error:
-            if error.code not in _HOPELESS:
+            if not self._gives_up(letter, error):
                 raise
             said = self._say(_FAILED).format(error.code)
         finally:
@@ -173,8 +192,26 @@ class Deferred:
         route = Route(rung="cloud", model=model.status.name, reason="you asked for the cloud when online")
         return QuickAnswer(text=said or self._say(_FAILED).format("CLOUD_FAILED"), route=route)
 
+    def _gives_up(self, letter: Letter, error: EdgeError) -> bool:
+        """Whether no other try would end better."""
+        if error.code in _ITS_OWN:
+            failed = self._failures[1] if self._failures[0] == letter.id else 0
+            self._failures = (letter.id, failed + 1)
+            return failed + 1 >= MOST_FAILURES
+        return error.code in _HOPELESS
+
     def _say(self, texts: dict[str, str]) -> str:
         return texts.get(self._config.assistant.language[:2], texts["en"])
+
+
+def _turn_ids(letter_id: str) -> tuple[str, ...]:
+    """Return the ids of the turns that may hold the answer to a letter, in the order of their use."""
+    return (letter_id, *(f"{letter_id}-{number}" for number in range(2, MOST_TURNS + 1)))
+
+
+def _stands(ended: FinalEvent, *, rebuilt: bool) -> bool:
+    """Whether a turn holds its answer, or somebody stopped it; one that a power cut ended does not."""
+    return isinstance(ended, TurnFinished) and not (rebuilt and ended.status == "interrupted")
 
 
 class DeferringRung:

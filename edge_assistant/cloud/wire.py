@@ -32,8 +32,9 @@ WINDOW = 256
 LONGEST_ANSWER = 1 << 20
 """Characters of an answer that a worker makes and a device takes: one that goes on never ends."""
 
-MOST_CHUNKS = 1 << 20
+MOST_CHUNKS = 1 << 17
 LONGEST_CHUNK = 32_000
+"""Pieces of an answer and characters of one: none is empty."""
 
 _NAME = re.compile(r"[a-z0-9-]{1,40}\Z")
 _ID = r"^[0-9a-f]{32}\Z"
@@ -42,7 +43,7 @@ QuestionId = Annotated[str, msgspec.Meta(pattern=_ID)]
 WorkerName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}\Z")]
 Attempt = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Index = Annotated[int, msgspec.Meta(ge=0, le=MOST_CHUNKS)]
-Text = Annotated[str, msgspec.Meta(max_length=LONGEST_CHUNK)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_CHUNK)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
 

@@ -146,6 +146,8 @@ class Memory(Section, frozen=True):
 
     enabled: bool = True
     """Whether it learns from what people say and recalls what fits a question."""
+    embedder: Annotated[str, msgspec.Meta(pattern=_NAME)] = "all-minilm-l6-v2-int8"
+    """Catalogue id of what turns memories and documents into vectors; another one makes them anew."""
     top_k: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
     """Memories that one question may bring along."""
     budget_tokens: Annotated[int, msgspec.Meta(ge=20, le=2000)] = 200

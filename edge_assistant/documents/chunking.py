@@ -172,6 +172,7 @@ class _Packer:
             last_page=self._last_page,
             url=first.url,
             timestamp=first.timestamp,
+            second=first.second,
             overlap=self._overlap,
         )
 

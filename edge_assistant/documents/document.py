@@ -27,7 +27,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     """As it calls itself; empty when it doesn't."""
     kind: str = ""
-    """`pdf`, `html`, `markdown`, `text`, `csv`, `notion`; empty until it was read."""
+    """`pdf`, `html`, `markdown`, `text`, `csv`, `notion`, `audio`; empty until it was read."""
     state: DocumentState
     code: str = ""
     """Why it can't be read, as in docs/errors.md."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_assistant.documents.block import About, Chunk
+from edge_assistant.documents.block import About, Chunk, Sound
 from edge_assistant.documents.wire import (
     Chunks,
     Drop,
@@ -50,11 +50,24 @@ class OpenDocument:
 
     async def batches(self) -> AsyncIterator[list[Chunk]]:
         """Yield chunks in order. Raises `DocumentError`, also when the reader dies before the end."""
+        async for item in self._readings():
+            if not isinstance(item, Chunks):
+                raise _crashed()
+            yield item.items
+
+    async def sounds(self) -> AsyncIterator[Sound]:
+        """Yield the pieces of a recording in order; raises as `batches` does."""
+        async for item in self._readings():
+            if not isinstance(item, Sound):
+                raise _crashed()
+            yield item
+
+    async def _readings(self) -> AsyncIterator[Chunks | Sound]:
         while True:
             item = await self._inbox.get()
             match item:
-                case Chunks(items):
-                    yield items
+                case Chunks() | Sound():
+                    yield item
                     self._files.send(More(self._identity))
                 case Refused(code, message):
                     raise DocumentError(code, message)

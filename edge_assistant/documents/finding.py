@@ -8,7 +8,7 @@ import apsw
 
 from edge_assistant.documents.document import HOUSEHOLD, SOURCE, Document, Found
 from edge_assistant.memory.index_rows import load_hits
-from edge_assistant.memory.index_types import Hit
+from edge_assistant.memory.index_types import Detail, Hit
 from edge_assistant.memory.words import WORD
 
 
@@ -21,7 +21,9 @@ def found_in(hit: Hit, words: Sequence[str] = ()) -> Found:
         document=hit.ref,
         title=hit.title,
         text=hit.text[lead:],
-        where=where_of(int(details.get("page") or 0), int(details.get("last_page") or 0), heading),
+        where=where_of(
+            int(details.get("page") or 0), int(details.get("last_page") or 0), heading, details.get("second")
+        ),
         page=int(details.get("page") or 0),
         heading=heading,
         url=str(details.get("url") or ""),
@@ -33,10 +35,18 @@ def found_in(hit: Hit, words: Sequence[str] = ()) -> Found:
     )
 
 
-def where_of(page: int, last_page: int, heading: str) -> str:
+def where_of(page: int, last_page: int, heading: str, second: Detail = None) -> str:
     """Return the place of a passage as people read it."""
     pages = f"pages {page}–{last_page}" if last_page > page else f"page {page}" if page else ""
-    return ", ".join(part for part in (pages, heading) if part)
+    moment = clock(second) if isinstance(second, int) else ""
+    return ", ".join(part for part in (moment, pages, heading) if part)
+
+
+def clock(second: int) -> str:
+    """Return a place in a recording as players show it: `2:05`, `1:02:05`."""
+    minutes, rest = divmod(second, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def passages_from(db: apsw.Connection, document: Document, start: int, k: int) -> list[Found]:

@@ -21,9 +21,11 @@ import apsw
 
 from edge_assistant.documents import rows
 from edge_assistant.documents.block import Chunk
+from edge_assistant.documents.chunking import chunks_of
 from edge_assistant.documents.document import SOURCE, Document
 from edge_assistant.documents.files import FileReaders, OpenDocument
 from edge_assistant.documents.library import Library
+from edge_assistant.documents.listening import Listener, blocks_of
 from edge_assistant.errors import DocumentError, EdgeError, StoreError
 from edge_assistant.memory import index_types
 from edge_assistant.memory.conversation_rows import clean_title
@@ -62,6 +64,7 @@ class Ingest:
         files: FileReaders,
         fetcher: Fetcher | None,
         *,
+        listener: Listener | None = None,
         background: Background | None = None,
     ) -> None:
         self._library = library
@@ -69,6 +72,7 @@ class Ingest:
         self._index = index
         self._files = files
         self._fetcher = fetcher
+        self._listener = listener
         self._background = background or Background()
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -187,7 +191,7 @@ class Ingest:
         """Put every chunk into the index and return how many there are."""
         held: list[index_types.Chunk] = []
         number, streaming = 0, False
-        async for batch in opened.batches():
+        async for batch in self._batches(opened):
             chunks = [_indexed(chunk, item.title) for chunk in batch]
             number += len(chunks)
             if number > MOST_CHUNKS:
@@ -203,6 +207,22 @@ class Ingest:
         if not streaming:
             await self._index.replace(item, held, later=True)
         return number
+
+    async def _batches(self, opened: OpenDocument) -> AsyncIterator[list[Chunk]]:
+        if opened.about.kind != "audio":
+            async for batch in opened.batches():
+                yield batch
+            return
+        if self._listener is None:
+            raise DocumentError("DOCUMENT_NO_EARS", "recordings can't be understood here")
+        async with self._listener.open() as understand:
+
+            async def in_turn(pcm: bytes) -> str:
+                await self._background.turn()
+                return await understand(pcm)
+
+            blocks = await blocks_of(opened.sounds(), in_turn)
+        yield list(chunks_of(blocks))
 
     async def _add(self, item: index_types.Item, chunks: list[index_types.Chunk], document: Document) -> None:
         for start in range(0, len(chunks), 64):
@@ -259,6 +279,8 @@ def _indexed(chunk: Chunk, title: str) -> index_types.Chunk:
         details["heading"] = chunk.heading[:300]
     if chunk.url:
         details["url"] = chunk.url
+    if chunk.second is not None:
+        details["second"] = chunk.second
     if chunk.timestamp:
         details["timestamp"] = chunk.timestamp
     return index_types.Chunk(f"{lead}\n{chunk.text}", details)

@@ -228,4 +228,4 @@ class Library:
         return await self._database.read(work)
 
 
-_KINDS = frozenset({"pdf", "html", "markdown", "text", "csv", "notion"})
+_KINDS = frozenset({"pdf", "html", "markdown", "text", "csv", "notion", "audio"})

@@ -21,12 +21,12 @@ import ctypes
 import errno
 import os
 import resource
-import signal
 from collections.abc import Sequence
 
 import msgspec
 
-_PR_SET_PDEATHSIG = 1
+from edge_assistant.workers.parent import die_with_parent
+
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _NOBODY = 65534
@@ -83,10 +83,10 @@ def enter(keep: Sequence[int], *, memory_bytes: int, cpu_seconds: int) -> Enforc
     """
     _close_all_but({*keep, 2})
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     _limit(memory_bytes, cpu_seconds)
     namespaces = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWNS) == 0
     unprivileged = _drop_root(namespaces=namespaces)
+    die_with_parent()
     libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0))
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0))) != 0:
         raise SandboxError(os.strerror(ctypes.get_errno()))

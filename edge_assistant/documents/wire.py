@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from edge_assistant.documents.block import About, Chunk
+from edge_assistant.documents.block import About, Chunk, Sound
 
 BATCH_CHUNKS = 64
 MAX_READING_BYTES = 2 << 20
@@ -94,4 +94,4 @@ class Whole(msgspec.Struct, frozen=True, tag="whole"):
     """All of the document was said."""
 
 
-Reading = About | Chunks | Refused | Whole
+Reading = About | Chunks | Sound | Refused | Whole

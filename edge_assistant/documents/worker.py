@@ -24,7 +24,7 @@ from itertools import chain, islice
 import msgspec
 
 from edge_assistant.documents import sandbox
-from edge_assistant.documents.block import About, Block, Chunk
+from edge_assistant.documents.block import About, Block, Chunk, Sound
 from edge_assistant.documents.chunking import chunks_of
 from edge_assistant.documents.readers.kinds import read
 from edge_assistant.documents.readers.warm_up import warm_up
@@ -180,10 +180,13 @@ def _readings(document: int, command: Open) -> Iterator[Reading]:
         yield Whole()
 
 
-def _said(found: Iterator[About | Block]) -> Iterator[Reading]:
+def _said(found: Iterator[About | Block | Sound]) -> Iterator[Reading]:
     first = next(found)
     assert isinstance(first, About)
     yield msgspec.structs.replace(first, title=_clean(first.title)[:500])
+    if first.kind == "audio":
+        yield from (each for each in found if isinstance(each, Sound))
+        return
     chunks = chunks_of(block for block in found if isinstance(block, Block))
     clean: Iterator[Chunk] = (
         msgspec.structs.replace(c, text=_clean(c.text), heading=_clean(c.heading)[:2000], url=c.url[:2000])

@@ -6,6 +6,7 @@ a question waits for one batch at most.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
@@ -36,6 +37,20 @@ OFFLINE = {
 }
 """Said before the libraries are imported: nothing here may look for a network."""
 
+SENTENCES = (
+    "The harbour was frozen for most of January.",
+    "Whisk the eggs until they are stiff.",
+    "My invoice from last month has the wrong date.",
+    "Photosynthesis turns light into sugar.",
+    "The goalkeeper was booked in the second half.",
+    "Her violin needs new strings.",
+    "Press the red button twice to reset the router.",
+    "Parliament votes on the pension bill tomorrow.",
+    "A hamster sleeps through most of the day.",
+    "The bridge was built of granite in 1874.",
+)
+"""Of different worlds, to find out what an embedder makes of that."""
+
 REST_SECONDS = 0.5
 """Background jobs wait so long after each request of a person: what follows it, such as the model's
 first word, needs the processor more."""
@@ -57,7 +72,8 @@ def main(channel: Channel, settings: bytes) -> None:
         channel.send(EmbedFailed(0, "EMBEDDER_FAILED", f"the embedder can't be loaded: {error}"[:300]))
         _idle(channel)
         return
-    channel.send(Loaded(round((time.monotonic() - began) * 1000, 1), threads))
+    unrelated = wanted.unrelated if wanted.unrelated is not None else unrelated_cosine(model)
+    channel.send(Loaded(round((time.monotonic() - began) * 1000, 1), threads, unrelated))
     Desk(channel, model, wanted).serve()
 
 
@@ -87,6 +103,13 @@ def load_model(settings: EmbedderSettings, threads: int) -> Any:
         local_files_only=True,
         enable_cpu_mem_arena=False,
     )
+
+
+def unrelated_cosine(model: Any) -> float:
+    """Return the mean cosine of sentences that have nothing in common."""
+    vectors = list(model.embed(SENTENCES, batch_size=1))
+    pairs = list(itertools.combinations(vectors, 2))
+    return sum(float(one @ other) for one, other in pairs) / len(pairs)
 
 
 class _Job:

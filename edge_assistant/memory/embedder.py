@@ -15,8 +15,10 @@ from edge_assistant.catalog.catalog import find_model
 from edge_assistant.errors import ModelError, UsageError, WorkerError
 from edge_assistant.memory.conversation_rows import storable
 from edge_assistant.memory.embedding import (
+    EMBEDDER,
     MAX_TEXT_CHARACTERS,
     MAX_TEXTS,
+    UNRELATED,
     Embed,
     Embedded,
     EmbedderSettings,
@@ -39,8 +41,8 @@ NICE = 10
 WAITING = 256
 """Requests that may wait at once; more are refused."""
 
-_MODELS: dict[str, dict[str, str]] = {
-    "all-minilm-l6-v2-int8": {"pooling": "mean"},
+_MODELS: dict[str, dict[str, str | float]] = {
+    EMBEDDER: {"pooling": "mean", "unrelated": UNRELATED},
     "bge-small-en-v1.5": {
         "pooling": "cls",
         "query_prefix": "Represent this sentence for searching relevant passages: ",
@@ -105,6 +107,7 @@ class FastembedEmbedder:
         self._broken = False
         """Whether the worker could not load the model; the next request tries with a new one."""
         self._closed = False
+        self._unrelated = UNRELATED
         self._requests: dict[int, _Request] = {}
         self._ids = itertools.count(1)
         self._lifecycle = asyncio.Lock()
@@ -121,6 +124,11 @@ class FastembedEmbedder:
     def dimensions(self) -> int:
         """Numbers in a vector."""
         return self._settings.dimensions
+
+    @property
+    def unrelated(self) -> float:
+        """Mean cosine of texts about nothing in common, known once a vector was made."""
+        return self._unrelated
 
     @property
     def worker_state(self) -> WorkerState:
@@ -228,7 +236,7 @@ class FastembedEmbedder:
         match reply:
             case Loaded():
                 logger.info("embedder %s is ready after %.0f ms", self.name, reply.load_ms)
-                self._loaded = True
+                self._loaded, self._unrelated = True, reply.unrelated
                 for request in list(self._requests.values()):
                     self._dispatch(request)
             case EmbedFailed(0, code, message):

@@ -18,6 +18,10 @@ from edge_assistant.errors import EdgeError
 EMBEDDER = "all-minilm-l6-v2-int8"
 """What the starter models bring for vectors."""
 
+UNRELATED = 0.044
+"""Mean cosine of texts about nothing in common under that embedder (docs/benchmarks.md): the scale on
+which all bounds of this project were measured."""
+
 FLOAT_BYTES = 4
 
 MAX_TEXT_CHARACTERS = 20_000
@@ -59,6 +63,8 @@ class EmbedderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """0 chooses from the machine."""
     batch: int = 1
     """Texts in one step. Two took as long a text, eight twice as long (docs/benchmarks.md)."""
+    unrelated: float | None = None
+    """Mean cosine of texts about nothing in common; None has the worker find out."""
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
@@ -66,6 +72,8 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
 
     load_ms: float
     threads: int
+    unrelated: float
+    """Mean cosine of texts about nothing in common."""
 
 
 class EmbedFailed(msgspec.Struct, frozen=True, tag="failed"):
@@ -92,6 +100,11 @@ class Embedder(Protocol):
         """Numbers in a vector."""
         ...
 
+    @property
+    def unrelated(self) -> float:
+        """Mean cosine of texts about nothing in common, known once a vector was made."""
+        ...
+
     async def embed(self, texts: Sequence[str], *, background: bool = False) -> Embedded:
         """Return the vectors of passages; raises `EdgeError` when the embedder can't."""
         ...
@@ -107,6 +120,7 @@ class NoEmbedder:
     def __init__(self, name: str, dimensions: int = 384) -> None:
         self.name = name
         self.dimensions = dimensions
+        self.unrelated = UNRELATED
 
     async def embed(self, texts: Sequence[str], *, background: bool = False) -> Embedded:
         """Raise EMBEDDER_MISSING."""
@@ -120,6 +134,14 @@ class NoEmbedder:
 
     def _missing(self) -> EdgeError:
         return EdgeError("EMBEDDER_MISSING", f"{self.name} is not on this device: `models pull` brings it")
+
+
+def likeness(cosine: float, unrelated: float) -> float:
+    """Return a cosine on the scale of the starter embedder.
+
+    Others find texts about nothing in common more alike than it does: what they call 0.6 may be nothing.
+    """
+    return UNRELATED + (cosine - unrelated) * (1 - UNRELATED) / (1 - unrelated)
 
 
 def pack_vector(numbers: Sequence[float]) -> bytes:

@@ -69,4 +69,4 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     """Fused and weighed; compares hits of one search only."""
     similarity: float
-    """Cosine to the question, -1 to 1; 0 when no vector is there."""
+    """Cosine to the question on the scale of the starter embedder, up to 1; 0 when no vector is there."""

@@ -18,7 +18,7 @@ from edge_assistant.errors import EdgeError
 from edge_assistant.memory import index_rows as rows
 from edge_assistant.memory import vectors
 from edge_assistant.memory.conversation_rows import storable
-from edge_assistant.memory.embedding import Embedder
+from edge_assistant.memory.embedding import Embedder, likeness
 from edge_assistant.memory.index_types import Chunk, Filters, Hit, Item
 from edge_assistant.memory.words import best_by_words, telling_words
 from edge_assistant.store.database import Database
@@ -169,9 +169,14 @@ class SearchIndex:
         by_meaning: list[int] = []
         if table is not None and vector is not None:
             found = _nearest(db, table, vector, spaces, chosen)
-            similarity = vectors.similarities(db, table, vector, [*found, *by_words])
+            cosines = vectors.similarities(db, table, vector, [*found, *by_words])
+            unrelated = self.embedder.unrelated
+            similarity = {chunk: likeness(cosine, unrelated) for chunk, cosine in cosines.items()}
             by_meaning = _ordered(found, similarity)[: max(LISTED_BY_MEANING, k)]
-        fused = fuse(by_meaning, by_words)
+        # What has no vector yet stands in no list by meaning: its words count twice, or whatever lies nearest
+        # by chance would come before it.
+        by_words_only = [chunk if chunk not in similarity else None for chunk in by_words]
+        fused = fuse(by_meaning, by_words, by_words_only)
         hits = rows.load_hits(db, fused, similarity)
         return sorted((self._weigh(hit) for hit in hits), key=lambda hit: -hit.score)[:k]
 
@@ -208,10 +213,11 @@ def _ordered(found: Sequence[int], similarity: dict[int, float]) -> list[int]:
     return sorted(found, key=lambda chunk: -similarity.get(chunk, -1.0))
 
 
-def fuse(*lists: Sequence[int]) -> dict[int, float]:
-    """Return the reciprocal-rank score of everything in the lists, each the best first."""
+def fuse(*lists: Sequence[int | None]) -> dict[int, float]:
+    """Return the reciprocal-rank score of everything in the lists, the best first; None keeps a place."""
     scores: dict[int, float] = {}
     for ranked in lists:
         for rank, chunk in enumerate(ranked, start=1):
-            scores[chunk] = scores.get(chunk, 0.0) + 1 / (RRF_CONSTANT + rank)
+            if chunk is not None:
+                scores[chunk] = scores.get(chunk, 0.0) + 1 / (RRF_CONSTANT + rank)
     return scores

@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_assistant.errors import EdgeError
+from edge_assistant.mqtt.backlog import Backlog
 from edge_assistant.mqtt.broker import Broker, tls_context
 from edge_assistant.workers.backoff import Backoff, RestartPolicy
 
@@ -34,7 +35,7 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 """Larger messages are not looked at."""
 
 MAX_QUEUED = 20_000
-"""Messages that may wait to be looked at: a large house's retained discovery fits."""
+"""Messages that may wait to be looked at, see also `Backlog`: a large house's retained discovery fits."""
 
 RECONNECT = RestartPolicy(first_seconds=0.25, longest_seconds=4.0, healthy_seconds=1.0)
 """For a broker in the house: back within five seconds of its return; a try costs nothing."""
@@ -44,6 +45,9 @@ CONNECT_SECONDS = 10.0
 """How long a try to connect, or a message to be taken, may last."""
 
 _SUBSCRIBED_AT_ONCE = 100
+
+_LARGEST_HEAD_BYTES = 64 * 1024
+"""Of a message besides its payload: topic and properties."""
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +96,7 @@ class Connection:
         will: Outgoing | None = None,
         *,
         reconnect: RestartPolicy = RECONNECT,
+        most_queued: int = MAX_QUEUED,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -105,6 +110,7 @@ class Connection:
         self._client: Client | None = None
         """Set while connected and subscribed."""
         self._backoff = Backoff(reconnect)
+        self._most_queued = most_queued
         self._clock, self._sleep = clock, sleep
         self.connects = 0
         """How often it came up, for metrics."""
@@ -193,8 +199,8 @@ class Connection:
             self._broker.host, self._broker.port, username=self._broker.username,
             password=self._broker.password, identifier=self._client_id, protocol=ProtocolVersion.V5,
             clean_start=True, keepalive=_KEEPALIVE_SECONDS, timeout=CONNECT_SECONDS, tls_context=context,
-            will=_will(self._will), max_queued_incoming_messages=MAX_QUEUED, logger=_PAHO_LOGGER,
-            socket_options=_AT_ONCE,
+            will=_will(self._will), queue_type=Backlog, max_queued_incoming_messages=self._most_queued,
+            logger=_PAHO_LOGGER, socket_options=_AT_ONCE, properties=_limits(),
         )  # fmt: skip
         async with client:
             await self._subscribe(client, [*self._filters(), *self._topics])
@@ -287,6 +293,13 @@ async def _handle(handler: Handler, message: Incoming) -> None:
 def _options(topic_filter: str) -> SubscribeOptions:
     # MQTT v5 3.8.3.1: a shared subscription with no-local is an error of protocol.
     return SubscribeOptions(qos=1, noLocal=not topic_filter.startswith("$share/"))
+
+
+def _limits() -> Properties:
+    """Return what keeps a broker from sending what is not looked at anyway."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = MAX_PAYLOAD_BYTES + _LARGEST_HEAD_BYTES
+    return properties
 
 
 def _will(message: Outgoing | None) -> Will | None:

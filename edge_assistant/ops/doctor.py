@@ -129,14 +129,17 @@ def check_model(patient: Patient) -> Finding:
 
 def check_embedder(patient: Patient) -> Finding:
     """Check that what finds things by meaning is on the device."""
-    needed = patient.config.memory.enabled or patient.config.documents.enabled
-    if needed and model_state(load_catalog().model(EMBEDDER), patient.paths.models) != "installed":
-        return warning(
-            "embedder",
-            f"{EMBEDDER} is not here: only words are searched",
-            f"edge-assistant models pull {EMBEDDER}",
-        )
-    return ok("embedder", EMBEDDER if needed else "not needed")
+    if not (patient.config.memory.enabled or patient.config.documents.enabled):
+        return ok("embedder", "not needed")
+    wanted = patient.config.memory.embedder
+    if _is_here(wanted, patient):
+        return ok("embedder", wanted)
+    instead = f"{EMBEDDER} stands in" if _is_here(EMBEDDER, patient) else "only words are searched"
+    return warning("embedder", f"{wanted} is not here: {instead}", f"edge-assistant models pull {wanted}")
+
+
+def _is_here(model: str, patient: Patient) -> bool:
+    return model_state(load_catalog().model(model), patient.paths.models) == "installed"
 
 
 def check_key(patient: Patient) -> Finding:

@@ -14,7 +14,6 @@ import msgspec
 
 from edge_assistant.catalog.catalog import load_catalog
 from edge_assistant.config import Config, Paths
-from edge_assistant.memory.embedding import EMBEDDER
 from edge_assistant.ops.finding import Finding
 from edge_assistant.ops.hardware import existing
 from edge_assistant.store.keys import KeyRing
@@ -78,7 +77,7 @@ def _models(config: Config, paths: Paths) -> Iterator[Step]:
         return  # what root pulled, the service could not replace
     known = {model.id for model in load_catalog().models}
     chosen = config.llm.model if config.llm.engine == "llama" else ""
-    for finding, model in (("model", chosen), ("embedder", EMBEDDER)):
+    for finding, model in (("model", chosen), ("embedder", config.memory.embedder)):
         if model in known:
             command = [sys.executable, "-m", "edge_assistant", "models", "pull", model]
             yield Step(finding, f"edge-assistant models pull {model}", _running(command, PULL_SECONDS))

@@ -14,7 +14,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to know; nothing in it is about a person."""
 
     code: str
-    """Stable, such as `STORE_RESTORED`; docs/operations.md lists them."""
+    """Stable, such as `STORE_RESTORED`; docs/errors.md lists them."""
     message: str
     """One line."""
     at: float

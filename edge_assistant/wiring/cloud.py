@@ -17,7 +17,8 @@ from edge_assistant.assistant.routing import Elsewhere, Policy
 from edge_assistant.cloud.budget import MonthlyBudget
 from edge_assistant.cloud.deferred import LANE, ArrivedRung, Deferred, DeferringRung
 from edge_assistant.cloud.pseudonyms import PseudonymModel
-from edge_assistant.cloud.rpc import CloudModel
+from edge_assistant.cloud.rpc import MOST_CALLS, CloudModel
+from edge_assistant.cloud.wire import WINDOW
 from edge_assistant.config import Config, secret
 from edge_assistant.frontends.mqtt.topics import device_of
 from edge_assistant.memory.conversations import Conversations
@@ -76,7 +77,9 @@ async def start_cloud(
         certificate_file=cloud.certificate_file, key_file=cloud.key_file,
     )  # fmt: skip
     device = cloud.device or config.mqtt.device or device_of(socket.gethostname())
-    connection = Connection(broker, f"edge-assistant-cloud-{device}", reconnect=RECONNECT)
+    connection = Connection(
+        broker, f"edge-assistant-cloud-{device}", reconnect=RECONNECT, most_queued=MOST_CALLS * WINDOW
+    )
     model = CloudModel(connection, device)
     connecting = asyncio.create_task(connection.run(), name="cloud connection")
 

@@ -22,7 +22,13 @@ SMALL_MODEL_BYTES = 1_200_000_000
 
 
 async def start_library(
-    stack: AsyncExitStack, config: Config, database: Database, index: SearchIndex, background: Background
+    stack: AsyncExitStack,
+    config: Config,
+    paths: Paths,
+    database: Database,
+    index: SearchIndex,
+    *,
+    background: Background,
 ) -> Library | None:
     """Return the library, which reads in the background; None when `documents.enabled` is off."""
     if not config.documents.enabled:
@@ -31,13 +37,16 @@ async def start_library(
     from edge_assistant.documents.files import FileReaders
     from edge_assistant.documents.ingest import Ingest
     from edge_assistant.documents.library import Library
+    from edge_assistant.documents.listening import SpeechListener
     from edge_assistant.documents.wire import FilesSettings
+    from edge_assistant.speech.settings import speech_settings
 
     most = config.documents.max_mb << 20
     fetcher = WebFetcher() if config.documents.web else None
     library = Library(database, index, max_bytes=most)
     files = FileReaders(FilesSettings(file_bytes=most))
-    ingest = Ingest(library, database, index, files, fetcher, background=background)
+    listener = SpeechListener(lambda: speech_settings(config, paths.models))
+    ingest = Ingest(library, database, index, files, fetcher, listener=listener, background=background)
     stack.push_async_callback(ingest.stop)
     await ingest.start()
     if config.documents.folder:

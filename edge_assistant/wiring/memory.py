@@ -22,14 +22,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def start_embedder(stack: AsyncExitStack, paths: Paths) -> Embedder | None:
-    """Return what makes vectors, when its model is on this device; its process starts when first asked."""
+def start_embedder(stack: AsyncExitStack, config: Config, paths: Paths) -> Embedder | None:
+    """Return what makes vectors, when its model is on this device; its process starts when first asked.
+
+    Until the one of the configuration is here, the starter's does it.
+    """
     from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
 
-    try:
-        settings = embedder_settings(EMBEDDER, paths.models)
-    except ModelError as error:
-        logger.info("no embedder: %s", error)
+    settings = None
+    for model in dict.fromkeys((config.memory.embedder, EMBEDDER)):
+        try:
+            settings = embedder_settings(model, paths.models)
+        except ModelError as error:
+            logger.warning("no embedder %s: %s", model, error.code)
+        else:
+            break
+    if settings is None:
         return None
     embedder = FastembedEmbedder(settings)
     stack.push_async_callback(embedder.stop)

@@ -82,12 +82,14 @@ async def commanding(
     language: Callable[[], str],
     embedder: Embedder | None,
 ) -> Extensions:
-    """Let the house obey at once."""
+    """Let the house obey at once; by likeness only under the embedder whose bounds were measured."""
     if house is None or abilities is None:
         return Extensions()
+    from edge_assistant.memory.embedding import EMBEDDER
     from edge_assistant.wiring.home import start_intents
 
-    rung = await start_intents(stack, config, house, abilities.actions, language=language, embedder=embedder)
+    measured = embedder if embedder is not None and embedder.name == EMBEDDER else None
+    rung = await start_intents(stack, config, house, abilities.actions, language=language, embedder=measured)
     return Extensions(intents=(rung,))
 
 

@@ -7,7 +7,6 @@ Run by the supervisor as `python -m edge_assistant.workers.child TARGET FD`; TAR
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import importlib
 import logging
@@ -34,10 +33,10 @@ from edge_assistant.workers.frames import (
     Hello,
     encode_frame,
 )
+from edge_assistant.workers.parent import die_with_parent
 
 logger = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG = 1
 _READ_BYTES = 1 << 18
 _BAD_PROTOCOL_EXIT = 3
 
@@ -173,8 +172,7 @@ def main() -> int:
 
 def _guard_process() -> None:
     """Die with the daemon, leave no core file with people's words in it, log to stderr."""
-    # The kernel sends it when the daemon ends, whatever this process is doing then.
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    die_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

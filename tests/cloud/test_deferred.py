@@ -169,24 +169,100 @@ async def test_what_may_not_leave_is_not_kept_for_later_either(database):
     assert await device.outbox.waiting() == []
 
 
-async def test_an_answer_that_cannot_be_put_down_leaves_nothing_behind(database, monkeypatch):
+async def test_a_shutdown_while_the_answer_waits_for_its_conversation_loses_and_doubles_nothing(database):
+    first, gate = Device(database), asyncio.Event()
+    await first.say("t", LATER)
+    first.model.steps = [gate]
+    await first.assistant.start(ask("long", "Tell me a story."))  # the answer has to wait for it
+    async with first.running():
+        await first.go_online()
+        await until(lambda: first.assistant.active == 2)
+    assert len(await first.outbox.waiting()) == 1
+    second = Device(database)
+    await second.conversations.recover()
+    async with second.running():
+        await second.go_online()
+        await _empty(second.outbox)
+    answers = [answer for text, answer in await second.texts() if text == "why is the sky blue?" and answer]
+    assert answers == ["Because of the air."]
+    assert second.model.generations == []
+
+
+async def test_an_answer_that_finds_no_room_is_put_down_later_and_not_asked_for_again(database, monkeypatch):
     monkeypatch.setattr(module, "AGAIN", RestartPolicy(first_seconds=0.01, longest_seconds=0.02))
     device = Device(database)
     await device.say("t", LATER)
-    start, failures = device.assistant.start, [EdgeError("STORE_FULL", "full")]
+    start, finish = device.assistant.start, device.conversations.finish_turn
+    faults = {"start": [EdgeError("STORE_FULL", "full")], "finish": [EdgeError("STORE_FULL", "full")]}
 
-    async def full(request):
-        if failures:
-            raise failures.pop()
+    async def begin(request):
+        if faults["start"]:
+            raise faults["start"].pop()
         return await start(request)
 
-    monkeypatch.setattr(device.assistant, "start", full)
+    async def end(*args, **more):
+        if faults["finish"]:
+            raise faults["finish"].pop()
+        return await finish(*args, **more)
+
+    monkeypatch.setattr(device.assistant, "start", begin)
+    monkeypatch.setattr(device.conversations, "finish_turn", end)
     async with device.running():
         await device.go_online()
-        await until(lambda: not failures)
         await _empty(device.outbox)
-    assert device.deferred._arrived == {}
-    assert (await device.texts())[-1] == ("why is the sky blue?", "Because of the air.")
+        assert faults == {"start": [], "finish": []}
+        assert (await device.texts())[-1] == ("why is the sky blue?", "Because of the air.")
+        assert len(device.cloud.generations) == 1
+        device.cloud.steps = ["Another."]
+        await device.say("u", "Ask when you are online: who won?")
+        assert (await device.texts())[-1][1] == "Another."
+
+
+async def test_an_answer_whose_question_was_forgotten_is_never_given_to_another(database, monkeypatch):
+    monkeypatch.setattr(module, "AGAIN", RestartPolicy(first_seconds=0.01, longest_seconds=0.02))
+    device = Device(database)
+    await device.say("a", LATER, session="one")
+    await device.say("b", "Ask when you are online: who won?", session="two")
+    start, refused = device.assistant.start, []
+
+    async def begin(request):
+        if request.session == "one":
+            refused.append(request)
+            raise EdgeError("STORE_FULL", "full")
+        return await start(request)
+
+    monkeypatch.setattr(device.assistant, "start", begin)
+    async with device.running():
+        await device.go_online()
+        await until(lambda: refused)
+        device.cloud.steps = ["Nobody."]
+        await database.write(lambda db: outbox_hook().rows(db, Sessions(("one",))))
+        await _empty(device.outbox)
+    assert (await device.texts("two"))[-1] == ("who won?", "Nobody.")
+
+
+async def test_a_question_that_the_cloud_always_fails_at_holds_up_the_others_for_a_while_only(
+    database, monkeypatch
+):
+    monkeypatch.setattr(module, "AGAIN", RestartPolicy(first_seconds=0.001, longest_seconds=0.002))
+    monkeypatch.setattr(module, "MOST_FAILURES", 3)
+    device = Device(database)
+    await device.say("a", LATER, session="one")
+    await device.say("b", "Ask when you are online: who won?", session="two")
+    answer = device.cloud.generate
+
+    def generate(generation):
+        bad = "sky" in generation.messages[-1].content
+        device.cloud.steps = [ModelError("CLOUD_FAILED", "no")] if bad else ["Nobody."]
+        return answer(generation)
+
+    monkeypatch.setattr(device.cloud, "generate", generate)
+    async with device.running():
+        await device.go_online()
+        await _empty(device.outbox)
+    assert (await device.texts("one"))[-1][1] == "The cloud could not answer this (CLOUD_FAILED)."
+    assert (await device.texts("two"))[-1][1] == "Nobody."
+    assert len(device.cloud.generations) == 4
 
 
 async def test_a_used_up_budget_keeps_the_question_waiting(database):

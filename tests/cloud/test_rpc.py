@@ -254,6 +254,19 @@ async def test_replies_for_another_device_can_neither_be_read_nor_asked_for(guar
     assert heard.messages == []
 
 
+async def test_a_device_that_joins_the_workers_reads_no_question_and_only_delays_one(
+    guarded, at_kitchen, at_worker, upstream
+):
+    heard = Inbox()
+    spy = Connection(guarded.with_password("bedroom"), "spy")
+    spy.subscribe(wire.SHARED, heard)
+    asked = [question(3, f"q{number}") for number in range(4)]
+    async with a_worker(at_worker, upstream), connected(spy), a_device(at_kitchen) as device:
+        for text in asked:
+            assert await text_of(device.generate(generation(text))) == answer_to(text)
+    assert heard.messages == []
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"\xff", b"[" * 10_000, b'{"type":"chunk"}', b'{"type":"chunk","index":-1}', b"null"]
 )

@@ -6,8 +6,11 @@ import io
 import zipfile
 from pathlib import Path
 
+import av
+import numpy as np
 from fpdf import FPDF
 from fpdf.enums import AccessPermission, EncryptionMethod
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 NOTION_ID = "0123456789abcdef0123456789abcdef"
@@ -99,4 +102,37 @@ def lying_zip_bomb(path: Path) -> Path:
 def traversing_zip(path: Path, name: str = "../../outside.md") -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(name, "# Outside\n\nText.\n")
+    return path
+
+
+def recording(path: Path, samples: NDArray[np.int16], *, title: str = "") -> Path:
+    """Write sound (mono, 16 kHz) as phones and recorders do, in the format of the name's ending."""
+    codec, rate = {
+        ".wav": ("pcm_s16le", 44_100),
+        ".mp3": ("libmp3lame", 44_100),
+        ".m4a": ("aac", 48_000),
+        ".ogg": ("libopus", 48_000),
+        ".flac": ("flac", 22_050),
+        ".webm": ("libopus", 48_000),
+    }[path.suffix]
+    with av.open(str(path), "w") as container:
+        if title:
+            container.metadata["title"] = title
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        resampler = av.AudioResampler(stream.format.name, "mono", rate, stream.frame_size or 1024)
+        sound = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
+        sound.sample_rate = 16_000
+        for frame in [*resampler.resample(sound), *resampler.resample(None), None]:
+            container.mux(stream.encode(frame))
+    return path
+
+
+def silent_film(path: Path) -> Path:
+    """Write a film without a sound track."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        for frame in [picture, None]:
+            container.mux(stream.encode(frame))
     return path

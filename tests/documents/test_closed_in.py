@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from edge_assistant.documents.files import FileReaders
@@ -57,6 +58,19 @@ ATTEMPTS = """
     os._exit(0)
 """
 
+ORPHANED = """
+    import os, sys, time
+    from edge_assistant.documents import sandbox
+
+    sandbox._CLONE_NEWUSER = 1  # no such flag: as where namespaces are refused
+    way_in, way_out = os.dup(0), os.dup(1)
+    if os.fork():
+        time.sleep(600)
+    entered = sandbox.enter((way_in, way_out), memory_bytes=1 << 28, cpu_seconds=20)
+    os.write(way_out, f"{os.getpid()} {entered.namespaces}\\n".encode())
+    os.read(way_in, 1)
+"""
+
 INGESTING = """
     import asyncio, sys
     from pathlib import Path
@@ -92,6 +106,20 @@ def test_a_reader_can_reach_nothing_but_the_document_it_was_given(tmp_path: Path
     fates = msgspec.json.decode(done.stdout, type=dict[str, int])
     assert fates.pop("read the document") == 0
     assert 0 not in fates.values(), fates
+
+
+def test_a_reader_ends_with_its_worker_also_where_root_became_nobody() -> None:
+    worker = subprocess.Popen(
+        (sys.executable, "-c", textwrap.dedent(ORPHANED)), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert worker.stdout is not None
+    with worker.stdout as said:
+        number, namespaces = said.readline().split()
+    assert namespaces == b"False"
+    reader = psutil.Process(int(number))
+    worker.kill()
+    worker.wait(60)
+    assert psutil.wait_procs([reader], timeout=30)[0]
 
 
 async def test_the_worker_that_opens_documents_is_not_given_the_secrets(

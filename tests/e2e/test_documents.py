@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from edge_assistant.memory.embedding import EMBEDDER
 from tests.daemon import Daemon
 from tests.documents import samples
 
@@ -79,3 +82,49 @@ def test_documents_are_listed_searched_and_removed_in_the_terminal(daemon, boile
     failed = daemon.cli("documents", "add", str(broken))
     assert failed.returncode == 1
     assert "DOCUMENT_BROKEN" in failed.stdout
+
+
+OTHER = "bge-small-en-v1.5"
+CHAPTERS = 400
+
+
+def pending(daemon: Daemon) -> int:
+    (document,) = daemon.order(type="documents.list")["items"]
+    return document["pending"] if document["state"] == "ready" else CHAPTERS
+
+
+def test_another_embedder_takes_over_in_the_background_also_across_a_power_cut(
+    make_daemon: Callable[..., Daemon], models_folder: Path, starter_model: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / starter_model.parent.name).symlink_to(starter_model.parent)
+    for name in (EMBEDDER, OTHER):  # the same network, whose vectors are made in the other's way
+        (models / name).symlink_to(models_folder / EMBEDDER)
+    book = tmp_path / "book.md"
+    chapters = [f"# Chapter {n}\n\nThe lighthouse number {n} was painted anew." for n in range(CHAPTERS - 1)]
+    book.write_text("\n\n".join([*chapters, "# Last\n\nThe plumber comes on Thursday to mend the shower."]))
+    daemon = make_daemon(EDGE_ASSISTANT_MODELS=str(models))
+    add(daemon, str(book))
+    daemon.wait_until(lambda: embedded(daemon), 90)
+    daemon.stop()
+    daemon.environ["EDGE_ASSISTANT__MEMORY__EMBEDDER"] = OTHER
+    daemon.start()
+    daemon.wait_until(lambda: 0 < pending(daemon) < CHAPTERS, 30)
+    words = daemon.cli("documents", "search", "--json", "Thursday plumber").stdout
+    assert "mend the shower" in words.splitlines()[0]
+    daemon.kill()
+    left = pending_after_restart(daemon)
+    assert left < CHAPTERS, "what was done before the cut is not done again"
+    daemon.wait_until(lambda: embedded(daemon), 90)
+    found = json.loads(
+        daemon.cli("documents", "search", "--json", "repair of the bath").stdout.splitlines()[0]
+    )
+    assert "mend the shower" in found["text"]
+    assert found["similarity"] > 0.3
+    assert f"the vectors of {OTHER} are complete" in daemon.log
+
+
+def pending_after_restart(daemon: Daemon) -> int:
+    daemon.start()
+    return pending(daemon)

@@ -12,7 +12,7 @@ import pytest
 
 from edge_assistant.errors import EdgeError
 from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
-from edge_assistant.memory.embedding import MAX_TEXT_CHARACTERS, unpack_vector
+from edge_assistant.memory.embedding import MAX_TEXT_CHARACTERS, UNRELATED, likeness, unpack_vector
 from tests.memory.conftest import EMBEDDER
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,6 +44,24 @@ async def test_a_question_does_not_wait_for_a_long_background_job(embedder: Fast
     await embedder.embed_query("quick")
     assert not job.done()
     assert len((await job).vectors) == 200
+
+
+async def test_how_alike_texts_of_no_kin_seem_is_measured_and_taken_out(models_folder: Path) -> None:
+    settings = embedder_settings(EMBEDDER, models_folder)
+    measured = FastembedEmbedder(msgspec.structs.replace(settings, unrelated=None))
+    generous = FastembedEmbedder(msgspec.structs.replace(settings, pooling="cls", unrelated=None))
+    texts = ["The boiler needs 1.5 bar.", "My sister is called Ada.", "What is my sister's name?"]
+    try:
+        likenesses = []
+        for each in (measured, generous):
+            boiler, sister, question = (await each.embed(texts)).vectors
+            likenesses.append([likeness(dot(one, question), each.unrelated) for one in (boiler, sister)])
+    finally:
+        await measured.stop()
+        await generous.stop()
+    assert measured.unrelated == pytest.approx(UNRELATED, abs=0.02)
+    assert generous.unrelated > 0.3
+    assert all(far < 0.3 and near > 0.5 for far, near in likenesses), likenesses
 
 
 async def test_nothing_and_empty_texts_are_fine(embedder: FastembedEmbedder) -> None:

@@ -95,6 +95,15 @@ async def test_without_an_embedder_words_are_found_and_vectors_come_later(
     assert (await index.search("heating maintenance", ANN))[0].ref == "boiler"
 
 
+async def test_what_has_no_vector_yet_comes_before_what_lies_nearest_by_chance(index: SearchIndex) -> None:
+    await fill(index)
+    texts = [Chunk("The plumber mends the shower on Thursday."), Chunk("He brings his own ladder.")]
+    await index.add(item("plumber"), texts, later=True)
+    found = await index.search("plumber on Thursday?", ANN, k=5)
+    assert [hit.ref for hit in found[:1]] == ["plumber"]
+    assert found[1].similarity < 0.3
+
+
 async def test_another_embedder_takes_over_when_its_last_vector_is_there(
     database: Database, embedder: FastembedEmbedder
 ) -> None:
@@ -104,6 +113,7 @@ async def test_another_embedder_takes_over_when_its_last_vector_is_there(
     class Renamed:
         name = "newer"
         dimensions = 384
+        unrelated = embedder.unrelated
         embed = embedder.embed
         embed_query = embedder.embed_query
 

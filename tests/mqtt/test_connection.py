@@ -9,6 +9,7 @@ import aiomqtt
 import pytest
 
 from edge_assistant.bench.mosquitto import free_port
+from edge_assistant.mqtt import backlog
 from edge_assistant.mqtt.broker import Broker
 from edge_assistant.mqtt.connection import MAX_PAYLOAD_BYTES, Connection, Incoming, OfflineError, Outgoing
 from edge_assistant.workers.backoff import RestartPolicy
@@ -176,3 +177,25 @@ async def test_while_somebody_waits_it_is_tried_again_soon_and_else_less_and_les
         waits = False
         assert max(pauses) <= 1.0
         await until(lambda: max(pauses) > 10.0)
+
+
+async def test_a_flood_is_bounded_by_its_bytes_and_what_is_said_after_it_is_heard(mosquitto, monkeypatch):
+    monkeypatch.setattr(backlog, "MOST_BYTES", 1_000_000)
+    gate, heard = asyncio.Event(), []
+
+    async def slow(message):
+        await gate.wait()
+        heard.append(message.payload[:4])
+
+    listener, flooder = Connection(mosquitto.broker, "listener"), Connection(mosquitto.broker, "flooder")
+    listener.subscribe("t", slow)
+    async with running(listener, flooder):
+        await until(lambda: listener.online and flooder.online)
+        for _ in range(100):
+            await flooder.publish(Outgoing(topic="t", payload=b"x" * 100_000))
+        await asyncio.sleep(0.2)  # all of it has come, and most of it is gone
+        gate.set()
+        await until(listener._client._queue.empty)
+        await flooder.publish(Outgoing(topic="t", payload="last"))
+        await until(lambda: heard[-1:] == [b"last"])
+    assert 10 <= len(heard) <= 13

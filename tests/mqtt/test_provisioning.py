@@ -149,6 +149,54 @@ async def test_it_does_not_hear_what_others_are_told(guarded):
     assert inbox.texts == ["Hi"]
 
 
+async def test_a_worker_of_the_cloud_answers_questions_and_has_no_part_in_the_house(guarded):
+    guarded.set_up("--cloud-worker")
+    guarded.process.kill()
+    guarded.process.start()
+    seen, told = Inbox(), Inbox()
+    home = Connection(guarded.with_password("home-assistant"), "ha")
+    home.subscribe("#", seen)
+    worker = Connection(guarded.with_password("cloud-worker"), "worker")
+    worker.subscribe("#", told)
+    async with running(home, worker):
+        await until(lambda: home.online and worker.online)
+        for topic in WORKERS_NEVER_WRITE:
+            await worker.publish(Outgoing(topic=topic, payload="forged"))
+        await worker.publish(Outgoing(topic="edge-assistant/cloud/reply/kitchen", payload="fine"))
+        for topic in WORKERS_NEVER_READ:
+            await home.publish(Outgoing(topic=topic, payload="a secret"))
+        await home.publish(Outgoing(topic="edge-assistant/cloud/request/kitchen", payload="Hi"))
+        await until(lambda: "Hi" in told.texts and "fine" in seen.texts)
+    assert [message.topic for message in seen.messages if message.payload == b"forged"] == []
+    assert told.texts == ["Hi"]
+
+
+def test_whatever_the_list_gives_to_everybody_it_denies_to_the_workers():
+    lines = [line.split(maxsplit=2) for line in (SET_UP.parent / "acl").read_text().splitlines()]
+    given = [line[2].replace("%u", "cloud-worker") for line in lines if line[:1] == ["pattern"]]
+    denied = [line[2] for line in lines if line[:2] == ["topic", "deny"]]
+    covered = [topic for topic in given for deny in denied if _covers(deny, topic)]
+    assert set(given) - set(covered) == set()
+
+
+def _covers(topic_filter: str, topic: str) -> bool:
+    return topic_filter == topic or (topic_filter.endswith("#") and topic.startswith(topic_filter[:-1]))
+
+
+WORKERS_NEVER_WRITE = (
+    "edge-assistant/kitchen/announce", "edge-assistant/kitchen/ack", "edge-assistant/cloud-worker/state",
+    "edge-assistant/cloud/request/cloud-worker", "edge-assistant/cloud/request/kitchen",
+    "edge-assistant/cloud/control/cloud-worker/w-1", "homeassistant/device/cloud-worker/config",
+    "zigbee2mqtt/lamp/set", "cmnd/plug/POWER",
+)  # fmt: skip
+WORKERS_NEVER_READ = (
+    "edge-assistant/kitchen/availability", "edge-assistant/kitchen/ask", "edge-assistant/cloud-worker/ask",
+    "edge-assistant/cloud/reply/kitchen", "edge-assistant/cloud/reply/cloud-worker", "homeassistant/status",
+    "homeassistant/light/x/config", "zigbee2mqtt/lamp", "tasmota/discovery/x/config", "tele/plug/STATE",
+    "stat/plug/POWER",
+)  # fmt: skip
+
+
 def test_more_devices_are_added_and_nothing_is_made_anew(guarded):
     before = {name: (guarded.folder / name).read_bytes() for name in ("ca.key", "devices/kitchen/password")}
     assert "device attic" in guarded.set_up("attic")

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from edge_assistant.bench.child import tied
 from edge_assistant.bench.mosquitto import Mosquitto, free_port
 from edge_assistant.cloud.rpc import CloudModel
 from edge_assistant.errors import EdgeError
@@ -51,7 +52,7 @@ def mosquitto(folder: Path) -> Iterator[Mosquitto]:
 async def counting_upstream(model: str = "") -> AsyncIterator[str]:
     """Run the model's server in a process of its own; yields its address. It may know one model only."""
     port = free_port()
-    command = (sys.executable, "-m", "edge_assistant.bench.upstream", str(port), model)
+    command = tied(sys.executable, "-m", "edge_assistant.bench.upstream", str(port), model)
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     try:
         await _until_open(port)
@@ -65,7 +66,7 @@ class Workers:
     """Cloud workers, each a process of its own as an operator starts it."""
 
     def __init__(self, broker: str, upstream: str, *options: str) -> None:
-        self._command = (
+        self._command = tied(
             *(sys.executable, "-m", "edge_assistant", "cloud-worker", "--broker", broker),
             *("--upstream", upstream, "--model", "counting", *options),
         )

@@ -28,6 +28,7 @@ from edge_assistant.errors import EdgeError
 from edge_assistant.fleet.identity import Keeper
 from edge_assistant.fleet.registrar.book import Serial
 from edge_assistant.fleet.registrar.registrar import Registrar, Wish
+from edge_assistant.workers.parent import die_with_parent
 
 CUTS, CUTS_PER_DEVICE, AT_ONCE = 200, 5, 4
 LONGEST = 1.2
@@ -51,6 +52,7 @@ LOST = Goal(
 
 def live(ground: Ground, name: str, token: str) -> None:
     """Be a device until killed; this runs in a process of its own."""
+    die_with_parent()
     logging.disable(logging.CRITICAL)
     asyncio.run(_live(Gadget(ground, name, token)))
 

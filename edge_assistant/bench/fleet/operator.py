@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from edge_assistant.bench.child import tied
 from edge_assistant.bench.fleet.ground import Ground, until
 from edge_assistant.errors import EdgeError
 from edge_assistant.fleet.registrar.client import order
@@ -54,7 +55,7 @@ async def running_operator(state: Path) -> AsyncIterator[tuple[Ground, Operator]
     ground = Ground(folder_of(state))
     await ground.start()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "edge_assistant", "fleet", "registrar"),
+        *tied(sys.executable, "-m", "edge_assistant", "fleet", "registrar"),
         env={**os.environ, "STATE_DIRECTORY": str(state)}, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:

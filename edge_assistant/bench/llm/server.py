@@ -14,6 +14,7 @@ from typing import NamedTuple
 import aiohttp
 import msgspec
 
+from edge_assistant.bench.child import tied
 from edge_assistant.bench.device import Sections, model_path, running_device
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.llm.decode import STREAMS, together
@@ -169,7 +170,7 @@ async def _server(setting: Setting) -> AsyncIterator[_Server]:
     port = free_port()
     threads = str(choose_threads(setting.config.llm.threads))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "llama_cpp.server", "--model", str(model_path(setting))),
+        *tied(sys.executable, "-m", "llama_cpp.server", "--model", str(model_path(setting))),
         *("--host", "127.0.0.1", "--port", str(port), "--n_ctx", str(_CONTEXT)),
         *("--n_threads", threads, "--n_threads_batch", threads),
         *("--interrupt_requests", "false", "--verbose", "false"),

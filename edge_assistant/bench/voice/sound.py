@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_assistant.bench.child import tied
+
 RECORD_RATE_HZ = 16_000
 
 _ALSA = """
@@ -69,9 +71,9 @@ class SoundServer:
         """Start the daemon and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["pulseaudio", "-n", "-F", str(self._folder / "pulse.pa"), "--daemonize=no",
-                 "--use-pid-file=no", "--exit-idle-time=-1", "--disallow-exit=no", "--realtime=no",
-                 "--high-priority=no"],
+                tied("pulseaudio", "-n", "-F", str(self._folder / "pulse.pa"), "--daemonize=no",
+                     "--use-pid-file=no", "--exit-idle-time=-1", "--disallow-exit=no", "--realtime=no",
+                     "--high-priority=no"),
                 env=self.whole_environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         for _ in range(200):

@@ -9,7 +9,7 @@ import io
 import pkgutil
 import time
 
-from edge_assistant.documents.block import Block
+from edge_assistant.documents.block import Block, Sound
 from edge_assistant.documents.readers.kinds import read
 
 _PDF = (
@@ -29,6 +29,10 @@ _PAGE = (
     "<tr><th>A</th></tr><tr><td>1</td></tr></table><ul><li>One <a href=/a>link</a></li></ul></article>"
     "<footer>Published on 1 May 2024, 10:00</footer></body></html>"
 ).encode()
+_SOUND = (
+    b"RIFF" + (36 + 3200).to_bytes(4, "little") + b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0"
+    b"\x02\0\x10\0data" + (3200).to_bytes(4, "little") + bytes(3200)
+)
 _SAMPLES = (
     ("a.pdf", "", _PDF),
     ("a.html", "", _PAGE),
@@ -38,6 +42,7 @@ _SAMPLES = (
     ("a.csv", "", b"a,b\n1,2\n"),
     ("a.txt", "", "Grüße, Äpfel und Öl für müde Bären.".encode("latin-1") * 20),
     ("a.txt", "", "Привет, это русский текст для примера.".encode("cp1251") * 20),
+    ("a.wav", "", _SOUND),
     ("a.zip", "", b"PK\x05\x06" + bytes(18)),
 )
 
@@ -51,4 +56,4 @@ def warm_up() -> None:
     for name, url, data in _SAMPLES:
         with contextlib.suppress(Exception):  # a reader that can't do this will say so of a real document
             for item in read(io.BytesIO(data), name, url):
-                assert isinstance(item, Block) or item.kind
+                assert isinstance(item, Block | Sound) or item.kind

@@ -11,7 +11,7 @@ import { upload } from "./upload.js";
 
 const LOOK_MS = 1500;
 const PAUSE_MS = 300;
-const KINDS = ["pdf", "html", "markdown", "text", "csv", "notion"];
+const KINDS = ["pdf", "html", "markdown", "text", "csv", "notion", "audio"];
 
 export async function panel({ me, files }) {
   await loadStyle("/static/documents.css");
