@@ -246,6 +246,7 @@ def test_the_wheel_holds_the_catalogue_the_page_and_the_licence(tmp_path: Path) 
         catalogue = archive.read("edge_assistant/models/catalog.toml")
     assert catalogue == (ROOT / "models" / "catalog.toml").read_bytes()
     assert "edge_assistant/frontends/web/static/index.html" in names
+    assert "edge_assistant/fleet/registrar/static/page.js" in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
     assert not any(name.startswith("tests/") or name.endswith(".gguf") for name in names)
 
