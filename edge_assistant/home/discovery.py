@@ -44,8 +44,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, Any]
     also: tuple[str, ...] = ()
     """Other names that it has."""
-    poll: str = ""
-    """Where an empty message makes it tell its state; empty when it is retained."""
+    poll: tuple[str, str] = ("", "")
+    """Topic and message that make it tell its state; empty when it is retained."""
 
 
 def parse(prefix: str, topic: str, payload: bytes) -> list[Component]:

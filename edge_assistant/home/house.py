@@ -54,17 +54,21 @@ class House:
         """Topics to subscribe to."""
         self._unwanted: set[str] = set()
         """Topics that may tell of nothing any more."""
-        self._polls: dict[str, set[str]] = {}
-        """By announcement: where its device is asked how it is."""
+        self._tasmota = tasmota.Devices()
+        self._polls: dict[str, set[tuple[str, str]]] = {}
+        """By announcement: by which topics and messages its device is asked how it is."""
         self._unpolled: set[str] = set()
         """Announcements whose devices are still to be asked."""
         self._unsaved: dict[str, bytes] = {}
+        self._unnamed: dict[str, str] = {}
+        """Ids, by key, of what was learnt since it was written down."""
         self._work = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
         self._told_version = 0
         connection.subscribe(f"{self._prefix}/+/+/config", self._announced)
         connection.subscribe(f"{self._prefix}/+/+/+/config", self._announced)
         connection.subscribe(f"{tasmota.PREFIX}/+/config", self._announced)
+        connection.subscribe(f"{tasmota.PREFIX}/+/sensors", self._announced)
         connection.when_online(self._online)
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -79,6 +83,7 @@ class House:
             self._learn(topic, payload)
             if number % BREATH == 0:
                 await asyncio.sleep(0)
+        self._unnamed.clear()
 
     async def run(self) -> None:
         """Subscribe to what was learnt and write it down, until cancelled."""
@@ -133,27 +138,33 @@ class House:
             await asyncio.sleep(0)
 
     def _learn(self, topic: str, payload: bytes) -> bool:
+        """Take an announcement; return whether it is to be kept."""
         try:
-            components = self._parsed(topic, payload)
+            announced = self._parsed(topic, payload)
         except DiscoveryError as error:
             self.refused += 1
             logger.debug("an announcement is not used: %s", error.message)
             return False
+        for where, components in announced.items():
+            self._take(where, components)
+        return any(announced.values()) or not payload.strip() or tasmota.is_tasmota(topic)
+
+    def _parsed(self, topic: str, payload: bytes) -> dict[str, list[Component]]:
+        if tasmota.is_tasmota(topic):
+            return self._tasmota.parse(topic, payload)
+        return {topic: parse(self._prefix, topic, payload)}
+
+    def _take(self, topic: str, components: list[Component]) -> None:
         for entity in self.registry.announced(topic):
             self._unlisten(entity.id)
-        self._polls[topic] = {each.poll for each in components if each.poll}
+        self._polls[topic] = {each.poll for each in components if each.poll[0]}
         entities = self.registry.replace(topic, components)
         for entity in entities:
             self._listen(entity)
+        self._unnamed.update((entity.key, entity.id) for entity in entities)
         if self._polls[topic]:
             self._unpolled.add(topic)
             self._work.set()
-        return bool(entities) or not payload.strip()
-
-    def _parsed(self, topic: str, payload: bytes) -> list[Component]:
-        if tasmota.is_tasmota(topic):
-            return tasmota.parse(topic, payload)
-        return parse(self._prefix, topic, payload)
 
     def _listen(self, entity: Entity) -> None:
         new = not self.registry.told(entity.id)
@@ -212,11 +223,11 @@ class House:
     async def _poll(self) -> None:
         """Ask devices that don't retain their states, such as Tasmota's, once they are listened to."""
         while self._unpolled:
-            for topic in self._polls.get(self._unpolled.pop(), ()):
-                await self._connection.publish(Outgoing(topic=topic, payload=b""))
+            for topic, ask in self._polls.get(self._unpolled.pop(), ()):
+                await self._connection.publish(Outgoing(topic=topic, payload=ask.encode()))
 
     async def _save(self) -> None:
         unsaved, self._unsaved = self._unsaved, {}
+        ids, self._unnamed = self._unnamed, {}
         if unsaved:
-            ids = {each.key: each.id for topic in unsaved for each in self.registry.announced(topic)}
             await self._database.write(lambda db: rows.save(db, unsaved, ids))

@@ -55,6 +55,9 @@ def readings(entity: Entity) -> list[tuple[str, Reading]]:
         what = "json" if json_light or entity.domain == "vacuum" else "state"
         template = "" if what == "json" else _first(config, names)
         found.append((config[topic], Reading(entity.id, what, template)))
+    if "asked_state_topic" in config:  # ours, of devices that answer elsewhere than they tell by themselves
+        template = _first(config, ("asked_value_template",))
+        found.append((config["asked_state_topic"], Reading(entity.id, "state", template)))
     for attribute, key, templates in _ATTRIBUTES.get(entity.domain, ()):
         if key in config:
             found.append((config[key], Reading(entity.id, attribute, _first(config, templates))))

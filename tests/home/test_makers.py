@@ -86,7 +86,9 @@ TASMOTA = {
 def learnt(topic: str, document: dict[str, Any]) -> dict[str, Entity]:
     payload = json.dumps(document).encode()
     read_ = (
-        tasmota.parse(topic, payload) if tasmota.is_tasmota(topic) else parse("homeassistant", topic, payload)
+        tasmota.Devices().parse(topic, payload)[topic]
+        if tasmota.is_tasmota(topic)
+        else parse("homeassistant", topic, payload)
     )
     return {entity.id: entity for entity in Registry().replace(topic, read_)}
 
@@ -353,6 +355,112 @@ def test_whatever_a_tasmota_says_is_taken_or_refused(change):
         return
     for entity in found.values():
         assert readings(entity)
+
+
+def test_a_ceiling_fan_of_tasmota_and_the_lamp_below_it():
+    found = learnt(TOPIC, TASMOTA | {"if": 1, "rl": [2, 1, 1, 1], "dn": "Bedroom", "fn": ["Bedroom"]})
+    lamp, fan = found["light.bedroom"], found["fan.bedroom"]
+    assert len(found) == 2
+    assert told(lamp, "turn_on") == [("cmnd/tasmota_49A3BC/POWER1", "ON")]
+    assert told(fan, "turn_on") == [("cmnd/tasmota_49A3BC/FanSpeed", "2")]
+    assert told(fan, "turn_off") == [("cmnd/tasmota_49A3BC/FanSpeed", "0")]
+    assert told(fan, "set_percentage", percentage=100) == [("cmnd/tasmota_49A3BC/FanSpeed", "3")]
+    fast = after(fan, ("tele/tasmota_49A3BC/STATE", '{"POWER1": "OFF", "FanSpeed": 3}'))
+    assert (fast.value, fast.attributes["percentage"]) == ("on", 100)
+    assert after(fan, ("tele/tasmota_49A3BC/STATE", '{"POWER1": "ON", "FanSpeed": 0}')).value == "off"
+    assert after(lamp, ("tele/tasmota_49A3BC/STATE", '{"POWER1": "ON", "FanSpeed": 0}')).value == "on"
+
+
+SENSORS = "tasmota/discovery/00000049A3BC/sensors"
+REPORT = {
+    "sn": {
+        "Time": "2026-11-30T12:00:00",
+        "BME280": {"Temperature": 21.4, "Humidity": 48.2, "DewPoint": 9.8, "Pressure": 1011.2},
+        "DS18B20": {"Id": "000008B5ED1F", "Temperature": 4.1},
+        "ENERGY": {"TotalStartTime": "2026-01-01T00:00:00", "Total": 12.5, "Power": [3, 60], "Factor": 0.9},
+        "PN532": {"UID": "7A"},
+        "PressureUnit": "hPa",
+        "TempUnit": "C",
+    },
+    "ver": 1,
+}
+
+
+def with_sensors(report: dict[str, Any], **change: Any) -> dict[str, Entity]:
+    devices = tasmota.Devices()
+    devices.parse(TOPIC, json.dumps(TASMOTA | {"rl": []} | change).encode())
+    found = devices.parse(SENSORS, json.dumps(report).encode())[SENSORS]
+    return {entity.name: entity for entity in Registry().replace(SENSORS, found)}
+
+
+def test_sensors_of_tasmota_are_called_by_what_they_measure():
+    found = with_sensors(REPORT)
+    assert {name: entity.unit for name, entity in found.items()} == {
+        "Living Room BME280 temperature": "°C",
+        "Living Room DS18B20 temperature": "°C",
+        "Living Room humidity": "%",
+        "Living Room dew point": "°C",
+        "Living Room pressure": "hPa",
+        "Living Room energy": "kWh",
+        "Living Room ENERGY 1 power": "W",
+        "Living Room ENERGY 2 power": "W",
+        "Living Room power factor": "",
+    }
+    cold = found["Living Room DS18B20 temperature"]
+    assert (cold.domain, cold.device_class) == ("sensor", "temperature")
+    report = json.dumps(REPORT["sn"] | {"DS18B20": {"Temperature": -3.5}})
+    assert after(cold, ("tele/tasmota_49A3BC/SENSOR", report)).value == "-3.5"
+    assert after(cold, ("stat/tasmota_49A3BC/STATUS10", f'{{"StatusSNS": {report}}}')).value == "-3.5"
+    assert after(cold, ("tele/tasmota_49A3BC/SENSOR", '{"BME280": {"Temperature": 1}}')) == State()
+    second = found["Living Room ENERGY 2 power"]
+    assert after(second, ("tele/tasmota_49A3BC/SENSOR", report)).value == "60"
+    assert not after(second, ("tele/tasmota_49A3BC/LWT", "Offline")).available
+
+
+@pytest.mark.parametrize(
+    "sensors",
+    [
+        {"x' ~ 9": {"Temperature": 1}},
+        {"A": {"Temperature": "warm", "Humidity": True, "Power": {"deep": 1}, "Current": ["x"]}},
+        {"A": {"Temperature": 1}, "TempUnit": "x" * 50},
+        {"A": [1], "Temperature": 3},
+    ],
+)
+def test_what_no_sensor_says_is_left_out(sensors):
+    assert with_sensors({"sn": sensors, "ver": 1}) == {}
+
+
+@pytest.mark.parametrize("payload", [b"x", b"[]", b'{"sn": 1}', b'{"ver": 1}', b" " + b"x" * 20_000])
+def test_sensors_that_are_none_are_refused(payload):
+    with pytest.raises(DiscoveryError):
+        tasmota.Devices().parse(SENSORS, payload)
+
+
+def test_no_more_devices_of_tasmota_are_kept_than_fit():
+    devices, payload = tasmota.Devices(), json.dumps(TASMOTA).encode()
+    topics = [f"tasmota/discovery/{number}/config" for number in range(tasmota.MOST_DEVICES + 1)]
+    for topic in topics[:-1]:
+        devices.parse(topic, payload)
+    with pytest.raises(DiscoveryError):
+        devices.parse(topics[-1], payload)
+    devices.parse(topics[0], b"")
+    assert devices.parse(topics[-1], payload)[topics[-1]]
+
+
+async def test_sensors_are_known_whatever_comes_first_asked_and_kept_over_a_restart(mosquitto, database):
+    async with living(mosquitto.broker, database) as (house, devices):
+        await publish(devices, SENSORS, json.dumps(REPORT))
+        await publish(devices, TOPIC, json.dumps(TASMOTA | {"rl": []}))
+        await until(lambda: ("cmnd/tasmota_49A3BC/STATUS", "10") in house.heard)
+        await publish(
+            devices, "stat/tasmota_49A3BC/STATUS10", json.dumps({"StatusSNS": REPORT["sn"]}), retain=False
+        )
+        await until(lambda: house.registry.state("sensor.living_room_humidity").value == "48.2")
+        names = {entity.id for entity in house.registry.entities}
+    async with living(mosquitto.broker, database) as (house, devices):
+        assert {entity.id for entity in house.registry.entities} == names
+        await publish(devices, TOPIC, b"")
+        await until(lambda: not house.registry.entities)
 
 
 async def test_a_tasmota_is_asked_how_it_is_and_gone_when_it_withdraws(mosquitto, database):
