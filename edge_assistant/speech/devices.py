@@ -188,8 +188,9 @@ class _Stream:
         if self._condition not in {"lost", "opening"}:
             self._change("opening")
         try:
-            device = choose(list_devices(library), self.direction, self._wanted)
-            self._open(library, device)
+            with _silenced_stderr():
+                device = choose(list_devices(library), self.direction, self._wanted)
+                self._open(library, device)
         except (OSError, ValueError, SpeechError) as error:
             self.lose(_reason(error), now)
             return
@@ -392,7 +393,8 @@ def pick_rate(library: Any, device: Device, direction: Direction, preferred_hz: 
                 },
             ):
                 return rate
-    raise SpeechError("DEVICE_UNUSABLE", f"{device.name} takes no mono 16-bit sound at any common rate")
+    message = f"{device.name} takes no mono 16-bit sound at any common rate, or nothing is plugged in"
+    raise SpeechError("DEVICE_UNUSABLE", message)
 
 
 def open_library() -> Any:
@@ -433,7 +435,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _silenced_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere: ALSA and JACK print dozens of lines about devices nobody has."""
+    """Send file descriptor 2 nowhere: ALSA and JACK print dozens of lines about devices that aren't there."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edge_assistant.errors import EdgeError, SpeechError
+from edge_assistant.speech.heap import give_back
 from edge_assistant.speech.protocol import SAMPLE_RATE_HZ, Hearing, Synthesizer, Transcriber
 from edge_assistant.speech.resample import Resampler
 from edge_assistant.speech.wire import (
@@ -89,8 +90,10 @@ class Jobs:
             case TranscribeEnd(job=job) if job in self._open:
                 text = self._open.pop(job).text()
                 self._tell(JobTranscript(job=job, text=text, final=True))
+                give_back()
             case Synthesize():
                 self._synthesize(order)
+                give_back()
             case _:  # more of a job that failed or was never begun
                 return
 

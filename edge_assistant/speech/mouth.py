@@ -15,6 +15,7 @@ import numpy as np
 from edge_assistant.errors import EdgeError, SpeechError
 from edge_assistant.speech.earcons import earcon
 from edge_assistant.speech.echo import is_echo
+from edge_assistant.speech.heap import give_back
 from edge_assistant.speech.player import Mark, Player
 from edge_assistant.speech.protocol import Sound, Synthesizer
 from edge_assistant.speech.resample import Samples, resample
@@ -172,6 +173,7 @@ class Mouth:
             saying, piece = work
             if piece is None:
                 self.player.complete(saying.id, time.monotonic())
+                give_back()
                 continue
             try:
                 self._speak(saying, piece)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from edge_assistant.errors import EdgeError, SpeechError
+from edge_assistant.speech.heap import give_back
 from edge_assistant.speech.protocol import Hearing, Transcriber
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Scribe:
         while (order := self._orders.get()) is not None:
             if isinstance(order, _Close):
                 self._hearings.pop(order.utterance, None)
+                give_back()
             elif order.utterance in self._void:
                 self._do(order)
 

@@ -15,6 +15,7 @@ from edge_assistant.speech.devices import OFF, Devices, echo_is_cancelled
 from edge_assistant.speech.ear import Ear
 from edge_assistant.speech.engines.registry import Engines
 from edge_assistant.speech.fallback import FallbackSynthesizer, FallbackTranscriber
+from edge_assistant.speech.heap import give_back
 from edge_assistant.speech.jobs import Jobs
 from edge_assistant.speech.mouth import Mouth
 from edge_assistant.speech.protocol import NoiseSuppressor
@@ -231,6 +232,7 @@ class SpeechWorker:
             self._transcriber.load()
         if self._settings.output != OFF:
             self._synthesizer.load()
+        give_back()
 
     @staticmethod
     def _optional_noise(engines: Engines) -> NoiseSuppressor | None:

@@ -28,6 +28,7 @@ from edge_assistant.speech.wire import (
     SayAppend,
     SayBegin,
     SayEnd,
+    SayingBegan,
     SayingEnded,
     SpeechBegan,
     SpeechSettings,
@@ -35,7 +36,7 @@ from edge_assistant.speech.wire import (
     WakeHeard,
 )
 from tests.hearing import Samples, begins_like
-from tests.speech.conftest import desk
+from tests.speech.conftest import Desk, desk
 
 COMMAND = "Turn on the light in the kitchen."
 RATE_HZ = 16_000
@@ -213,6 +214,67 @@ async def test_a_microphone_that_goes_in_mid_sentence_ends_the_sentence_and_come
         await one.wait(DeviceChanged, 40, direction="input", condition="open")
         await asyncio.to_thread(own_sound.speak, spoken(f"Okay Nabu, {COMMAND}"))
         assert begins_like((await one.wait(TranscriptFinal)).text, COMMAND)
+
+
+async def test_a_microphone_that_is_unplugged_in_mid_sentence_leaves_nobody_listening(
+    own_sound: SoundServer, voice_models, spoken
+) -> None:
+    """The sound server goes on with another microphone, and with this one when it is back."""
+    async with desk(voice_models, output="off") as one:
+        await one.wait(DeviceChanged, direction="input", condition="open")
+        one.client.send(Listen(utterance="cut", earcon=False))
+        speaker = own_sound.play(np.tile(spoken(COMMAND), 4))
+        await one.wait(SpeechBegan, utterance="cut")
+        await asyncio.to_thread(unplug, own_sound, "mic_feed")
+        ended = await one.wait(ListeningEnded, utterance="cut")
+        assert ended.outcome in {"heard", "nothing"}, "what was said up to then is all"
+        await asyncio.to_thread(speaker.wait)
+        one.events.clear()
+        await asyncio.to_thread(plug_in, own_sound)
+        await asyncio.to_thread(own_sound.speak, spoken(f"Okay Nabu, {COMMAND}"))
+        assert begins_like((await one.wait(TranscriptFinal)).text, COMMAND)
+
+
+async def test_without_any_device_left_what_is_open_fails_and_works_again_when_one_is_plugged_in(
+    own_sound: SoundServer, voice_models, spoken
+) -> None:
+    async with desk(voice_models) as one:
+        await one.wait(DeviceChanged, direction="input", condition="open")
+        one.client.send(Listen(utterance="cut", earcon=False))
+        own_sound.play(np.tile(spoken(COMMAND), 4))
+        say(one, "long", "One two three four five six seven eight nine ten. " * 3)
+        await one.wait(SpeechBegan, utterance="cut")
+        await one.wait(SayingBegan, saying="long")
+        await asyncio.to_thread(unplug, own_sound, "mic_feed")
+        await asyncio.to_thread(unplug, own_sound, "sink_name=speaker")
+        assert (await one.wait(SayingEnded, saying="long")).code == "SPEAKER_LOST"
+        await one.wait(ListeningEnded, utterance="cut")
+        assert (await one.wait(DeviceChanged, direction="input", condition="lost")).reason
+        one.events.clear()
+        await asyncio.to_thread(own_sound.load, "module-null-sink", "sink_name=speaker")
+        await asyncio.to_thread(plug_in, own_sound)
+        await one.wait(DeviceChanged, 40, direction="input", condition="open")
+        say(one, "again", "It works again.")
+        assert (await one.wait(SayingEnded, 40, saying="again")).outcome == "drained"
+
+
+def unplug(sound: SoundServer, name: str) -> None:
+    """Take a device away, what hangs on it first."""
+    for number in reversed(sound.modules(name)):
+        sound.unload(number)
+
+
+def plug_in(sound: SoundServer) -> None:
+    """Bring the microphone back."""
+    sound.load("module-null-sink", "sink_name=mic_feed")
+    sound.load("module-remap-source", "master=mic_feed.monitor", "source_name=mic")
+
+
+def say(one: Desk, name: str, text: str) -> None:
+    """Have something said."""
+    one.client.send(SayBegin(saying=name))
+    one.client.send(SayAppend(saying=name, text=text))
+    one.client.send(SayEnd(saying=name))
 
 
 async def test_it_does_not_obey_itself(own_sound: SoundServer, voice_models) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_assistant.errors import SpeechError
-from edge_assistant.speech.engines.onnx import load_onnxruntime, quiet_session
+from edge_assistant.speech.engines.onnx import TidySession, load_onnxruntime
 from edge_assistant.speech.protocol import Sound
 
 
@@ -60,7 +60,7 @@ def _open(model: Path, threads: int) -> Any:
         config = PiperConfig.from_dict(settings)
     except (OSError, ValueError, KeyError) as error:
         raise SpeechError("MODEL_CORRUPT", f"{model.name}.json can't be read; pull it again") from error
-    return PiperVoice(session=quiet_session(model, threads), config=config)
+    return PiperVoice(session=TidySession(model, threads), config=config)
 
 
 def _plain(text: str) -> str:
