@@ -120,7 +120,7 @@ rm -rf "$prefix.new"
 trap 'rm -rf "$prefix.new"' EXIT
 mkdir -p "$prefix.new"
 "$python" -m venv "$prefix.new/.venv"
-pip="$prefix.new/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location"
+pip="$prefix.new/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-warn-script-location"
 if [ -d "$source/wheels" ]; then
     [ -n "$(ls "$source"/wheels/systemd_python-* 2>/dev/null)" ] || extras=$(echo "$extras" | sed 's/^systemd,*//')
     $pip --no-index --find-links "$source/wheels" -c "$source/constraints.txt" "edge-assistant${extras:+[$extras]}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_assistant.cli.connection import connect
 from edge_assistant.config import Paths, load_paths
 from edge_assistant.errors import EdgeError, UsageError
+from edge_assistant.store.files import identity_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,8 @@ def run(args: argparse.Namespace) -> int:
     wanted = args.file.expanduser().absolute() if args.file else None
     if connection := connect(paths.control_socket):
         try:
-            written = connection.order(type="backup", path=str(wanted or ""))
+            folder = identity_of(wanted.parent) if wanted else ""
+            written = connection.order(type="backup", path=str(wanted or ""), folder=folder)
             target, size = Path(written["path"]), written["bytes"]
         finally:
             connection.close()

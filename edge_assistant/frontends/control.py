@@ -238,16 +238,16 @@ class _Connection:
                 return self._services.status() if isinstance(order, Status) else await self._services.debug()
             case Sessions(user):
                 return SessionList(await self._services.sessions(user))
-            case Backup(path):
-                return await self._back_up(path)
+            case Backup(path, folder):
+                return await self._back_up(path, folder)
             case RecoveryCode():
                 return RecoveryCodeMade(await self._services.new_recovery_code())
             case Tune():
                 return TuningKept(await self._services.tune())
 
-    async def _back_up(self, path: str) -> BackupWritten:
+    async def _back_up(self, path: str, folder: str) -> BackupWritten:
         if path:
-            return BackupWritten(path, await self._services.backup(Path(path)))
+            return BackupWritten(path, await self._services.backup(Path(path), folder))
         made = await self._services.backup_now()
         return BackupWritten(str(made), made.stat().st_size)
 

@@ -86,6 +86,8 @@ class Backup(msgspec.Struct, frozen=True, tag="backup", tag_field="type"):
     """Write an encrypted copy of the database to the absolute `path`; empty makes the night's backup now."""
 
     path: Annotated[str, msgspec.Meta(pattern=r"^(/[^\x00]*)?\Z", max_length=4096)] = ""
+    folder: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    """Which folder it lies in as whoever asks sees it (`store.files.identity_of`); empty is any."""
 
 
 class RecoveryCode(msgspec.Struct, frozen=True, tag="recovery_code", tag_field="type"):

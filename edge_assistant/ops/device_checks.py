@@ -93,7 +93,7 @@ def check_power(patient: Patient) -> Finding:
         return warning("power", "the voltage has been too low since the device was switched on", fix)
     if power.slowed:
         return warning("power", "the processor is slowed by heat or power", "give it a fan or a heat sink")
-    return ok("power", "nothing tells" if power.under_voltage is None else "the voltage is good")
+    return ok("power", "this system does not tell" if power.under_voltage is None else "the voltage is good")
 
 
 def _firmware_bits() -> int | None:

@@ -29,6 +29,7 @@ from edge_assistant.people.person import HOUSEHOLD, Device, Principal, Role, Sco
 from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.backup import back_up
 from edge_assistant.store.database import Database
+from edge_assistant.store.files import identity_of
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.nightly import NightlyBackups
 
@@ -253,9 +254,20 @@ class Services:
             raise UsageError("BACKUPS_DISABLED", "backups.enabled is off: name a file to write a backup to")
         return (await self.nightly.make(datetime.now().astimezone().replace(tzinfo=None))).path
 
-    async def backup(self, path: Path) -> int:
-        """Write a backup to `path` and return its size in bytes; raises `StoreError`."""
-        if not path.parent.is_dir():
+    async def backup(self, path: Path, folder: str = "") -> int:
+        """Write a backup to `path` and return its size in bytes.
+
+        Raises `StoreError`, BACKUP_FOLDER_MISSING, BACKUP_FOLDER_HIDDEN.
+        `folder` is what whoever asks sees in the place of its folder, see `identity_of`.
+        """
+        seen = identity_of(path.parent)
+        if folder not in {"", seen}:
+            raise EdgeError(
+                "BACKUP_FOLDER_HIDDEN",
+                f"the running assistant does not see your {path.parent}: a service has a /tmp of its own and "
+                "no /home; name another folder, or stop it first",
+            )
+        if not seen:
             raise EdgeError("BACKUP_FOLDER_MISSING", f"there is no folder {path.parent}: create it first")
         return await back_up(self.database, self._keys.envelope_path, path)
 

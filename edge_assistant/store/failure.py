@@ -58,6 +58,7 @@ def _blocked(path: Path, error: Exception) -> StoreError:
             return full()
     except OSError:
         pass  # the folder itself is gone or closed to us; the message below says so
-    return StoreError(
-        "STORE_UNAVAILABLE", f"{path} can't be read or written ({error}); check the disk and who owns it"
-    )
+    what = "check the disk and who owns it"
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        what = "a card that fails becomes read-only; a service writes where ReadWritePaths= lets it"
+    return StoreError("STORE_UNAVAILABLE", f"{path} can't be read or written ({error}); {what}")

@@ -19,6 +19,15 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def identity_of(folder: Path) -> str:
+    """Return what is the same for two processes when they mean the same folder; empty when there is none."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return ""
+    return f"{status.st_dev}:{status.st_ino}" if stat.S_ISDIR(status.st_mode) else ""
+
+
 def sync_folder(folder: Path) -> None:
     """Make the creations and renames in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -20,7 +20,7 @@ from edge_assistant.store.backup import link_aside, move_in, unpack, verify
 from edge_assistant.store.connection import SUSPECT, check_header, lineage_of, remove_database, side_file
 from edge_assistant.store.database import Database
 from edge_assistant.store.envelope import Envelope
-from edge_assistant.store.files import write_private
+from edge_assistant.store.files import PRIVATE, write_private
 from edge_assistant.store.keys import KeyRing, OpenedKeys, read_envelope
 from edge_assistant.store.nightly import NightlyBackup, nightly_backups
 
@@ -32,6 +32,9 @@ of this device then tells which."""
 
 HEALING = "-healing"
 """A file beside a database that is being replaced: cut off, it is replaced again."""
+
+BEGUN = "-begun"
+"""A file beside a database that was there once: if it is missing then, it is lost and none is made."""
 
 SET_ASIDE = 2
 """Damaged databases that are kept."""
@@ -67,13 +70,15 @@ async def open_store(path: Path, ring: KeyRing, nightly: Path) -> Opened:
 
     Raises what `KeyRing.open` and `Database.open` raise when it can't be healed.
     """
-    lost = _lost(path, ring, nightly)
-    healed = (lost or side_file(path, HEALING).exists()) and heal(
+    lost, has_keys = _lost(path, ring, nightly), ring.envelope_path.exists()
+    healed = ((lost and has_keys) or side_file(path, HEALING).exists()) and heal(
         path, ring, nightly, "LOST" if lost else "STORE_DAMAGED"
     )
     if lost and not healed:
         raise StoreError(
-            "STORE_DAMAGED", f"{path} is missing and no backup in {nightly} is whole; restore another one"
+            "STORE_DAMAGED",
+            f"{path} is missing and no whole backup of it is in {nightly}; restore another one, or move "
+            f"{path.parent} away to begin anew",
         )
     try:
         return await _open(path, ring)
@@ -85,14 +90,18 @@ async def open_store(path: Path, ring: KeyRing, nightly: Path) -> Opened:
 
 async def _open(path: Path, ring: KeyRing) -> Opened:
     keys: OpenedKeys = ring.open(path)
-    return Opened(await Database.open(path, keys.data_key), keys.recovery_code)
+    opened = Opened(await Database.open(path, keys.data_key), keys.recovery_code)
+    side_file(path, BEGUN).touch(PRIVATE)
+    return opened
 
 
 def _lost(path: Path, ring: KeyRing, nightly: Path) -> bool:
-    """Tell whether the database is gone although it was there: there are its keys and backups."""
-    if path.exists() or not ring.envelope_path.exists():
+    """Tell whether the database is gone although it was there, as its mark, or its keys and backups, tell."""
+    if path.exists():
         return False
-    return bool(nightly_backups(nightly, lineage_of(ring.unlock())))
+    if side_file(path, BEGUN).exists():
+        return True
+    return ring.envelope_path.exists() and bool(nightly_backups(nightly, lineage_of(ring.unlock())))
 
 
 def heal(path: Path, ring: KeyRing, nightly: Path, reason: str) -> bool:

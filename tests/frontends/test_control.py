@@ -254,6 +254,7 @@ async def test_people_have_conversations_of_their_own(house: House) -> None:
         (b'{"type":"confirm","id":"t1","action":"a","approve":true}', "NOTHING_TO_CONFIRM"),
         (b'{"type":"backup","path":"relative"}', "PROTOCOL_BAD_FIELD"),
         (b'{"type":"backup","path":"/no/such/folder/x"}', "BACKUP_FOLDER_MISSING"),
+        (b'{"type":"backup","path":"/tmp/x","folder":"1:2"}', "BACKUP_FOLDER_HIDDEN"),
         (b'{"type":"link"}', "WEB_DISABLED"),
     ],
 )

@@ -13,7 +13,7 @@ from edge_assistant.memory.conversations import Conversations
 from edge_assistant.store.database import Database
 from edge_assistant.store.heal import HEALING, SET_ASIDE, Opened, open_store, read_report
 from edge_assistant.store.keys import KeyRing
-from edge_assistant.store.nightly import NightlyBackups, Rotation
+from edge_assistant.store.nightly import NightlyBackups, Rotation, nightly_backups
 from tests.store.conftest import hashes
 
 NIGHT = datetime(2026, 5, 4, 3, 10)  # noqa: DTZ001 - local on purpose
@@ -116,6 +116,22 @@ async def test_without_a_good_backup_nothing_is_changed_and_no_empty_store_begin
     log = store.path.with_name("assistant.db-wal")
     if log.exists() and not log.stat().st_size:
         log.unlink()  # SQLite made it to look
+    assert hashes(store.path.parent) == before
+
+
+@pytest.mark.parametrize("keys_too", [False, True])
+async def test_a_database_that_is_gone_with_all_backups_is_never_begun_anew(
+    store: Store, keys_too: bool
+) -> None:
+    await store.turns()
+    for backup in nightly_backups(store.nightly):
+        backup.path.unlink()
+    store.path.unlink()
+    if keys_too:
+        store.ring.envelope_path.unlink()
+    before = hashes(store.path.parent)
+    with pytest.raises(StoreError, match="is missing and no whole backup of it is in"):
+        await store.open()
     assert hashes(store.path.parent) == before
 
 
