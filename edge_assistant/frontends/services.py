@@ -75,8 +75,8 @@ class Services(Memory, Protocol):
         """Make a nightly backup now and return where it lies; raises `StoreError`, BACKUPS_DISABLED."""
         ...
 
-    async def backup(self, path: Path) -> int:
-        """Write a backup and return its size in bytes."""
+    async def backup(self, path: Path, folder: str) -> int:
+        """Write a backup and return its size in bytes; `folder` is what whoever asks sees in its place."""
         ...
 
     async def new_recovery_code(self) -> str:

@@ -28,6 +28,8 @@ MESSAGE_IDS = {
     "no model: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c009",
     "the house can't reach the page: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00a",
     "new keys made in %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00b",
+    "ears and mouth don't work: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00d",
+    "ears and mouth work again": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c00e",
     "the store was healed: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c100",
     "no nightly backup: %s": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c101",
     "nightly backup made: %d bytes": "f0a6a3d2c55e4c6c8a5f5f0d6ab1c102",

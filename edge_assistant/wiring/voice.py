@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from edge_assistant.ops.preferences import Preferences
 from edge_assistant.wiring.care import Relief
 
 if TYPE_CHECKING:
+    from edge_assistant.frontends.voice.phase import VoiceStatus
     from edge_assistant.frontends.voice.voice import Voice
     from edge_assistant.tools.abilities import Abilities
 
@@ -52,6 +54,7 @@ async def start_voice(
     stack.push_async_callback(speech.stop)
     voice = Voice(config.voice, assistant, speech, language=config.assistant.language)
     stack.push_async_callback(voice.stop)
+    voice.subscribe(_teller())
     await voice.start()
     await speech.start()
     if panel.wanted(config.voice):
@@ -60,6 +63,23 @@ async def start_voice(
         light.start()
     _connect(stack, voice, abilities, preferences)
     return voice
+
+
+def _teller() -> Callable[[VoiceStatus], None]:
+    """Return what says in the log that ears and mouth fail, and when they are back."""
+    told = ""
+
+    def tell(status: VoiceStatus) -> None:
+        nonlocal told
+        if status.detail == told:
+            return
+        told = status.detail
+        if told:
+            logger.warning("ears and mouth don't work: %s", told)
+        else:
+            logger.info("ears and mouth work again")
+
+    return tell
 
 
 def _connect(

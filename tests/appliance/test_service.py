@@ -6,6 +6,7 @@ The tests stand in the order of a device's life and share one machine.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,26 @@ def test_a_document_is_read_in_its_closed_process_by_a_user_who_is_not_root(mach
     assert "1 passages" in machine.assistant("documents", "add", "/tmp/roof.txt").stdout
 
 
+def test_a_backup_is_where_it_was_wanted_or_refused_where_the_service_has_a_folder_of_its_own(
+    machine: Machine,
+) -> None:
+    lost = machine.assistant("backup", "/tmp/lost.backup", check=False)
+    assert "BACKUP_FOLDER_HIDDEN" in lost.stderr
+    closed = machine.assistant("backup", "/srv/closed.backup", check=False)
+    assert "STORE_UNAVAILABLE" in closed.stderr
+    assert "ReadWritePaths=" in closed.stderr
+    machine.assistant("backup", "/var/lib/edge-assistant/mine.backup")
+    machine.run("mv /var/lib/edge-assistant/mine.backup /srv/mine.backup")
+
+
+def use(machine: Machine, name: str) -> bool:
+    """Have every worker do its work: a document is read, its meaning found, and a question answered."""
+    machine.run(f"echo 'The {name} gate is closed at nine.' > /srv/{name}.txt")
+    added = machine.assistant("documents", "add", f"/srv/{name}.txt", check=False)
+    machine.wait_until(lambda: "yet" not in machine.assistant("documents", "list").stdout)
+    return added.returncode == 0 and machine.answers()
+
+
 @pytest.mark.parametrize("number", ["KILL", "STOP"])
 @LATER
 def test_a_killed_or_frozen_daemon_is_started_again(machine: Machine, number: str) -> None:
@@ -91,11 +112,12 @@ def test_a_killed_or_frozen_daemon_is_started_again(machine: Machine, number: st
 @pytest.mark.parametrize("number", ["KILL", "STOP"])
 @LATER
 def test_a_killed_or_frozen_worker_is_replaced_under_the_same_daemon(machine: Machine, number: str) -> None:
-    machine.wait_until(machine.workers)
+    assert use(machine, f"before-{number}")
     daemon, workers = machine.pid, machine.workers()
-    for pid in workers:
-        machine.run(f"kill -{number} {pid}")
-    machine.wait_until(lambda: len(set(machine.workers()) - set(workers)) >= 1 and machine.answers())
+    assert len(workers) == 3, "the model's, the embedder's and that of documents"
+    machine.run(f"kill -{number} {' '.join(map(str, workers))}")
+    machine.wait_until(lambda: not set(machine.workers()) & set(workers))
+    machine.wait_until(lambda: use(machine, f"after-{number}"))
     assert machine.pid == daemon
     assert len(machine.conversations()) == 1, "the conversation goes on"
 
@@ -165,6 +187,10 @@ def test_a_stop_with_an_answer_under_way_is_clean(machine: Machine) -> None:
     machine.wait_until(lambda: machine.run("cat /tmp/story").stdout)
     machine.run("systemctl stop edge-assistant.service")
     assert machine.show("Result") == "success"
+    told = machine.journal().rpartition("app: stopping")[2]
+    assert "app: stopped" in told, "by itself"
+    assert "Killing" not in told
+    machine.wait_until(lambda: "(stopped)" in machine.run("cat /tmp/story").stdout)
 
 
 def test_removal_keeps_what_it_knew_and_a_purge_leaves_nothing(machine: Machine) -> None:
@@ -180,16 +206,25 @@ def test_removal_keeps_what_it_knew_and_a_purge_leaves_nothing(machine: Machine)
     machine.run("/srv/bundle/install.sh --purge")
 
 
-def test_the_service_is_hardened_and_may_still_hear_and_switch() -> None:
-    unit = ROOT / "systemd/edge-assistant.service"
+@pytest.mark.parametrize("drop_in", ["", *(file.stem for file in (ROOT / "systemd/drop-ins").iterdir())])
+def test_the_service_is_hardened_with_every_drop_in_and_may_still_hear_and_switch(
+    tmp_path: Path, drop_in: str
+) -> None:
+    units = tmp_path / "etc/systemd/system"
+    (units / "edge-assistant.service.d").mkdir(parents=True)
+    for name in ("edge-assistant.service", "edge-assistant.socket"):
+        shutil.copy(ROOT / "systemd" / name, units)
+    if drop_in:
+        shutil.copy(ROOT / f"systemd/drop-ins/{drop_in}.conf", units / "edge-assistant.service.d")
     done = subprocess.run(
-        ("systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)),
+        ("systemd-analyze", "security", "--offline=true", "--no-pager", f"--root={tmp_path}",
+         "edge-assistant.service"),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     found = re.search(r"Overall exposure level for \S+: (\d+\.\d+)", done.stdout)
     assert found is not None, done.stderr
     assert float(found[1]) <= 1.5
-    text = unit.read_text()
+    text = (units / "edge-assistant.service").read_text()
     assert "DeviceAllow=char-alsa rw" in text
     assert "DeviceAllow=char-gpiochip rw" in text
 

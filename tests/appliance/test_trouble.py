@@ -116,6 +116,8 @@ def test_a_device_key_sealed_for_this_machine_opens_the_store(machine: Machine) 
     machine.run(f"systemctl restart {UNIT}")
     machine.wait_until(machine.answers, 90)
     assert machine.run(f"ls {STATE}").stdout.find("device.key") == -1
+    assert "ok       key: the running assistant has it" in machine.assistant("doctor", check=False).stdout
+    assert machine.assistant("backup").returncode == 0
 
 
 def test_nothing_to_hear_or_switch_with_is_said_and_the_rest_works(machine: Machine) -> None:

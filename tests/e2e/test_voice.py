@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import time
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import numpy as np
+import psutil
 import pytest
 from rapidfuzz import fuzz
 
@@ -68,6 +70,26 @@ def test_a_spoken_question_is_answered_aloud(
     assert sounds_like(written(recording.samples), turn["answer_text"])
     timings = voice(talking)["timings"]
     assert 0 < timings["endpoint_ms"] < timings["sound_ms"]
+
+
+def speech_worker(daemon: Daemon) -> int:
+    """Return its process, 0 while none runs."""
+    running = (each for each in daemon.workers if each.status() != psutil.STATUS_ZOMBIE)
+    return next((each.pid for each in running if "speech.worker" in " ".join(each.cmdline())), 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_ears_and_mouth_that_die_or_freeze_come_back_and_it_is_said(
+    talking: Daemon, sound: SoundServer, spoken: Callable[[str], Samples], number: signal.Signals
+) -> None:
+    before, daemon = speech_worker(talking), talking.pid
+    os.kill(before, number)
+    talking.wait_until(lambda: speech_worker(talking) not in {0, before})
+    talking.wait_until(lambda: "ears and mouth work again" in talking.log)
+    wait_for_ears(talking)
+    sound.speak(spoken("Okay Nabu, why is the sky blue?"))
+    talking.wait_until(lambda: voice(talking)["timings"] is not None, 60)
+    assert talking.pid == daemon
 
 
 def last_turn(daemon: Daemon) -> dict[str, Any]:
@@ -180,6 +202,7 @@ def test_without_a_sound_server_it_chats_on_and_says_why_it_is_deaf(
     daemon = make_daemon(EDGE_ASSISTANT__VOICE__ENABLED="on", **NO_SOUND)
     daemon.wait_until(lambda: voice(daemon)["phase"] == "error", 30)
     assert "no microphone" in " ".join(voice(daemon)["problems"])
+    assert "ears and mouth don't work: there is no microphone" in daemon.log
     found = daemon.cli("doctor")
     assert found.returncode == 1
     assert "FAILED   voice: error; there is no microphone" in found.stdout
