@@ -16,7 +16,7 @@ BENCHES = {
     "fleet": ("edge_assistant.bench.fleet", "devices that enrol: who comes in, power cuts, harmful changes"),
     "appliance": (
         "edge_assistant.bench.appliance",
-        "how soon the device serves, and how soon it lets go",
+        "how soon the device serves, how soon it lets go, what it costs at rest",
     ),
     "storage": ("edge_assistant.bench.storage", "power cuts and failing cards, simulated below SQLite"),
 }

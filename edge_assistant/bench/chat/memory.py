@@ -44,14 +44,15 @@ async def _measure(setting: Setting, first: int, more: int) -> tuple[float, floa
         await device.wait_for_model()
         start = device.rss_bytes / 1e6
         async with browser(device) as client, client.pages(_PAGES) as pages:
-            await _answer(pages, first)
+            await answer_turns(pages, first)
             held = device.rss_bytes / 1e6
             setting.say(f"{held:.1f} MB after {first} turns; {more} more")
-            await _answer(pages, more)
+            await answer_turns(pages, more)
             return start, held, device.rss_bytes / 1e6
 
 
-async def _answer(pages: list[Page], turns: int) -> None:
+async def answer_turns(pages: list[Page], turns: int) -> None:
+    """Have so many turns answered on the pages, in conversations of ten."""
     await asyncio.gather(*(_converse(page, turns // len(pages)) for page in pages))
 
 
