@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from edge_assistant.tools.kit import everyday_tools
 from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.protocol import Ledger, Tool, schema_of
 from edge_assistant.tools.timers import Timers
+from edge_assistant.wiring.tasks import begin
 
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
@@ -46,13 +46,7 @@ async def start_abilities(
     timers, lists = Timers(database), Lists(database)
     await timers.load()
     tools = [*everyday_tools(timers, lists), *_pins(stack, config), *_over_broker(config, home), *more]
-    ringing = asyncio.create_task(timers.run(), name="timers")
-
-    async def stop_ringing() -> None:
-        ringing.cancel()
-        await asyncio.wait([ringing])
-
-    stack.push_async_callback(stop_ringing)
+    begin(stack, timers.run(), "timers")
     return Abilities(timers, lists, Actions(tools, ledger, pin=secret("home_pin")))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from edge_assistant.store.heal import (
 )
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.store.nightly import NightlyBackups, Rotation
+from edge_assistant.wiring.tasks import begin
 from edge_assistant.workers.background import Background
 
 logger = logging.getLogger(__name__)
@@ -67,23 +68,13 @@ async def start_backups(
     """Back up every night and watch for damage; None when `backups.enabled` is off."""
     settings = config.backups
     folder = backups_folder(config, paths)
-    _begin(stack, _watch_for_damage(database, ring, folder, notices, restart), "store damage")
+    begin(stack, _watch_for_damage(database, ring, folder, notices, restart), "store damage")
     if not settings.enabled:
         return None
     rotation = Rotation(hour=settings.hour, days=settings.keep_days, weeks=settings.keep_weeks)
     backups = NightlyBackups(database, ring.envelope_path, folder, rotation)
-    _begin(stack, _every_night(backups, notices, background), "nightly backups")
+    begin(stack, _every_night(backups, notices, background), "nightly backups")
     return backups
-
-
-def _begin(stack: AsyncExitStack, work: Coroutine[None, None, None], name: str) -> None:
-    task = asyncio.create_task(work, name=name)
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
-
-    stack.push_async_callback(end)
 
 
 async def _every_night(backups: NightlyBackups, notices: Notices, background: Background) -> None:
@@ -96,15 +87,14 @@ async def _every_night(backups: NightlyBackups, notices: Notices, background: Ba
 
 async def back_up_when_due(backups: NightlyBackups, notices: Notices, now: datetime) -> None:
     """Make the night's backup when it is time; a failure is said until one succeeds."""
-    if not await backups.due(now):
-        return
     try:
-        await backups.make(now)
-    except EdgeError as error:
-        logger.error("no nightly backup: %s", error)  # noqa: TRY400 - the line says all
-        notices.show(FAILED, f"the nightly backup failed: {error.message}")
-    else:
+        if await backups.due(now):
+            await backups.make(now)
         notices.clear(FAILED)
+    except (EdgeError, OSError) as error:  # the next look tries again, whatever the disk says
+        logger.error("no nightly backup: %s", error)  # noqa: TRY400 - the line says all
+        reason = error.message if isinstance(error, EdgeError) else error
+        notices.show(FAILED, f"the nightly backup failed: {reason}")
 
 
 async def _watch_for_damage(

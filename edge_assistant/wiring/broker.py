@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -24,6 +23,7 @@ from edge_assistant.people.person import Principal
 from edge_assistant.store.database import Database
 from edge_assistant.store.outbox import Outbox
 from edge_assistant.tools.timers import Timers
+from edge_assistant.wiring.tasks import begin
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,7 @@ async def serve_broker(
         home.connection, home.topics, assistant, device, SeenCommands(database),
         principal=Principal(mqtt.user, "member"), discovery_prefix=mqtt.discovery_prefix,
     )  # fmt: skip
-    delivering = asyncio.create_task(home.delivery.run(), name="mqtt-delivery")
-
-    async def stop_delivering() -> None:
-        delivering.cancel()
-        await asyncio.wait([delivering])
-
-    stack.push_async_callback(stop_delivering)
+    begin(stack, home.delivery.run(), "mqtt-delivery")
     await frontend.start()
     stack.push_async_callback(frontend.stop)
 

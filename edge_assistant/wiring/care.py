@@ -15,6 +15,7 @@ import msgspec
 from edge_assistant.config import Config
 from edge_assistant.ops.notices import Notices
 from edge_assistant.ops.strain import SelfCare, Stage, Strain, read_strain
+from edge_assistant.wiring.tasks import begin
 from edge_assistant.workers.background import Background
 
 logger = logging.getLogger(__name__)
@@ -142,10 +143,4 @@ def start_care(
             await carer.take(strain, time.monotonic())
             await asyncio.sleep(LOOK_SECONDS)
 
-    looking = asyncio.create_task(look(), name="self-care")
-
-    async def end() -> None:
-        looking.cancel()
-        await asyncio.wait([looking])
-
-    stack.push_async_callback(end)
+    begin(stack, look(), "self-care")

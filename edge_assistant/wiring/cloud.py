@@ -27,6 +27,7 @@ from edge_assistant.mqtt.connection import Connection
 from edge_assistant.store.database import Database
 from edge_assistant.store.outbox import Outbox
 from edge_assistant.tools.protocol import Ledger
+from edge_assistant.wiring.tasks import begin
 from edge_assistant.workers.backoff import RestartPolicy
 
 RECONNECT = RestartPolicy(first_seconds=1.0, longest_seconds=30.0, healthy_seconds=5.0)
@@ -54,13 +55,7 @@ class Cloud:
 
     def serve(self, stack: AsyncExitStack, assistant: Assistant) -> None:
         """Ask what had to wait, until the stack unwinds."""
-        asking = asyncio.create_task(self.deferred.run(assistant), name="deferred questions")
-
-        async def stop() -> None:
-            asking.cancel()
-            await asyncio.wait([asking])
-
-        stack.push_async_callback(stop)
+        begin(stack, self.deferred.run(assistant), "deferred questions")
 
 
 async def start_cloud(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -20,14 +19,14 @@ from edge_assistant.tools.actions import Actions
 from edge_assistant.tools.home_tools import ControlTool, LookTool, NameTool, RestoreTool
 from edge_assistant.tools.protocol import Tool
 from edge_assistant.wiring.broker import HomeBroker
+from edge_assistant.wiring.tasks import begin
 
 
 async def start_house(stack: AsyncExitStack, config: Config, database: Database, broker: HomeBroker) -> House:
     """Return the house as it was known, and begin to learn; before the connection runs."""
     house = House(config.home, broker.connection, database)
     await house.load()
-    learning = asyncio.create_task(house.run(), name="house")
-    stack.push_async_callback(_ended, learning)
+    begin(stack, house.run(), "house")
     return house
 
 
@@ -57,16 +56,10 @@ async def start_intents(
     stack.push_async_callback(worker.stop)
     await worker.start()
     if paraphrases is not None:
-        preparing = asyncio.create_task(_prepare(paraphrases), name="paraphrases")
-        stack.push_async_callback(_ended, preparing)
+        begin(stack, _prepare(paraphrases), "paraphrases")
     return rung
 
 
 async def _prepare(paraphrases: Paraphrases) -> None:
     with contextlib.suppress(EdgeError):  # then sentences are understood by templates alone
         await paraphrases.prepare()
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from edge_assistant.config import Paths, secret
 from edge_assistant.ops.metrics import Metrics
 from edge_assistant.ops.services import Services
 from edge_assistant.wiring.metrics import Parts, model_name, start_metrics
+from edge_assistant.wiring.tasks import begin
 
 if TYPE_CHECKING:
     from edge_assistant.frontends.voice.voice import Voice
@@ -36,11 +36,7 @@ def _start_tracing(
 
     settings = services.preferences.config.telemetry
     exporter = Exporter(settings.endpoint, token=secret("telemetry_token"), device=settings.device)
-    exporting = asyncio.create_task(exporter.run(), name="traces")
-
-    async def stop() -> None:
-        exporting.cancel()
-        await asyncio.wait([exporting])
+    begin(stack, exporter.run(), "traces")
 
     def ended(turn: Turn) -> None:
         if turn.finished and not turn.rebuilt:
@@ -49,7 +45,6 @@ def _start_tracing(
     def sounded(turn_id: str, timings: msgspec.Struct) -> None:
         exporter.add(voice_spans(turn_id, timings, Clock()))
 
-    stack.push_async_callback(stop)
     assistant.watch_turns(ended)
     if voice is not None:
         voice.when_answered(sounded)

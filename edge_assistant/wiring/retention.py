@@ -23,6 +23,7 @@ from edge_assistant.config.schema import Retention
 from edge_assistant.errors import EdgeError
 from edge_assistant.store.erase import Old, Subject
 from edge_assistant.store.files import make_folder, write_private
+from edge_assistant.wiring.tasks import begin
 from edge_assistant.workers.background import Background
 
 logger = logging.getLogger(__name__)
@@ -115,13 +116,7 @@ def start_retention(
     if not rules.history_days and not rules.memory_days:
         return
     nightly = NightlyForgetting(rules, forgetter, paths.state / RECEIPTS)
-    task = asyncio.create_task(_every_night(nightly.look, background), name="retention")
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
-
-    stack.push_async_callback(end)
+    begin(stack, _every_night(nightly.look, background), "retention")
 
 
 async def _every_night(

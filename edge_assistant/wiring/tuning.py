@@ -17,6 +17,7 @@ from edge_assistant.errors import EdgeError, ModelError
 from edge_assistant.llm.switched import SwitchedModel
 from edge_assistant.llm.wire import LlamaSettings, Tuning, TuningWishes
 from edge_assistant.store.files import write_private
+from edge_assistant.wiring.tasks import begin
 from edge_assistant.workers.background import Background
 
 logger = logging.getLogger(__name__)
@@ -176,13 +177,7 @@ def start_tuning(
             if occasion.look(quiet=quiet) and tuner.wanted:
                 occasion.tried(well=await _try(tuner))
 
-    tuning = asyncio.create_task(when_quiet(), name="tuning")
-
-    async def end() -> None:
-        tuning.cancel()
-        await asyncio.wait([tuning])
-
-    stack.push_async_callback(end)
+    begin(stack, when_quiet(), "tuning")
 
 
 def _idle_machine() -> bool:

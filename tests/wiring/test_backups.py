@@ -72,6 +72,14 @@ async def test_a_failed_backup_is_said_until_one_succeeds(house: House, tmp_path
         assert len(nightly_backups(target)) == 1
 
 
+async def test_a_folder_that_the_disk_can_not_read_ends_no_later_night(house: House, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        backups = await house.start(stack, BackupSettings(folder=str(tmp_path / ("x" * 300))))
+        assert backups is not None
+        await back_up_when_due(backups, house.notices, NIGHT)
+        assert house.codes() == ["BACKUP_FAILED"]
+
+
 async def test_damage_while_it_runs_leads_to_a_new_start_that_heals(house: House) -> None:
     async with AsyncExitStack() as stack:
         backups = await house.start(stack, BackupSettings())
