@@ -19,7 +19,7 @@ from edge_assistant.bench.measurement import CannotMeasureError, Measurement, Se
 from edge_assistant.bench.mosquitto import Mosquitto
 from edge_assistant.bench.page import browser
 
-TURNS = 100
+TURNS, MORE_TURNS = 100, 500
 IDLE_SECONDS = 60
 COLD_STARTS = 3
 
@@ -40,19 +40,29 @@ IDLE = Goal(
     metric="processor time of that device while nobody asks, workers too", unit="% of one core", text=STATED
 )
 WAKEUPS = Goal(metric="times a second that its daemon wakes up meanwhile", unit="1/s", text=STATED)
+GROWTH = Goal(metric="growth of that memory over 500 more turns", unit="MB", text=STATED)
 COLD = Goal(metric="boot to READY, from an empty file cache", unit="s", text=STATED)
 
 
 def measure(setting: Setting) -> Iterator[Result]:
-    """Answer turns, then watch the device rest."""
-    turns, seconds = setting.count(TURNS, 12), setting.count(IDLE_SECONDS, 5)
-    held, workers, processor, wakeups = asyncio.run(_measure(setting, turns, seconds))
+    """Answer turns, watch the device rest, and answer more."""
+    turns, seconds, more = (
+        setting.count(TURNS, 12),
+        setting.count(IDLE_SECONDS, 5),
+        setting.count(MORE_TURNS, 8),
+    )
+    held, workers, processor, wakeups, growth = asyncio.run(_measure(setting, turns, seconds, more))
     yield HELD.measured(held, f"after {turns} turns; its workers {workers:.0f} MB besides, models among them")
     yield IDLE.measured(processor, f"over {seconds} s")
     yield WAKEUPS.measured(wakeups, f"voluntary context switches of all its threads, over {seconds} s")
+    yield GROWTH.measured(
+        growth, f"{held:.1f} MB after {turns} turns, {held + growth:.1f} MB after {turns + more}"
+    )
 
 
-async def _measure(setting: Setting, turns: int, seconds: int) -> tuple[float, float, float, float]:
+async def _measure(
+    setting: Setting, turns: int, seconds: int, more: int
+) -> tuple[float, float, float, float, float]:
     async with _household(setting) as device:
         await device.wait_for_model()
         async with browser(device) as client, client.pages(_PAGES) as pages:
@@ -65,7 +75,10 @@ async def _measure(setting: Setting, turns: int, seconds: int) -> tuple[float, f
             await asyncio.sleep(seconds)
             took = time.monotonic() - began
             processor = 100 * (_spent(daemon) - before[0]) / took
-            return held, workers, processor, (_wakeups(device.pid) - before[1]) / took
+            wakeups = (_wakeups(device.pid) - before[1]) / took
+            await answer_turns(pages, more)
+            await asyncio.sleep(setting.count(1, 0) * _SETTLE_SECONDS)
+            return held, workers, processor, wakeups, device.rss_bytes / 1e6 - held
 
 
 @asynccontextmanager
@@ -115,4 +128,4 @@ async def _cold(setting: Setting) -> float:
         return device.ready_seconds
 
 
-MEASUREMENTS = (Measurement((COLD,), measure_cold), Measurement((HELD, IDLE, WAKEUPS), measure))
+MEASUREMENTS = (Measurement((COLD,), measure_cold), Measurement((HELD, IDLE, WAKEUPS, GROWTH), measure))
