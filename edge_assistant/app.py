@@ -156,7 +156,7 @@ async def serve(
                 stack, config, house, abilities, embedder=embedder,
                 language=lambda: preferences.config.assistant.language,
             ),
-            remembering(config, facts, learner),
+            remembering(config, paths, facts, learner, model),
             looking_up(config, paths, library, model),
             cloud.extensions if cloud else Extensions(),
         )  # fmt: skip

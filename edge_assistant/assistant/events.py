@@ -49,6 +49,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str
     """Id of the memory or document."""
     title: str = ""
+    mine: bool = False
+    """Whether it is a memory of whoever asked."""
     where: str = ""
     """Place within it, such as `page 3`."""
     url: str = ""

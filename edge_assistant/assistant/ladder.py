@@ -155,11 +155,17 @@ async def tell(listeners: Sequence[TurnListener], request: Request, answer: Turn
 
 
 def cited(passages: Sequence[Passage]) -> tuple[Source, ...]:
-    """Return the passages as people see them below an answer, numbered from 1."""
+    """Return the passages as people see them below an answer, numbered from 1.
+
+    The title of a memory is meant for the model: a page says in its own words whose it is.
+    """
     return tuple(
-        Source(n=n, kind=p.kind, source=p.source, title=p.title, where=p.where, url=p.url, place=p.place)
+        Source(
+            n=n, kind=p.kind, source=p.source, title="" if p.kind == "memory" else p.title, where=p.where,
+            url=p.url, place=p.place, mine=p.kind == "memory" and p.trusted,
+        )
         for n, p in enumerate(passages, start=1)
-    )
+    )  # fmt: skip
 
 
 async def _search(source: ContextSource, question: Question) -> Sequence[Passage]:

@@ -12,22 +12,31 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
-from edge_assistant.assistant.events import TurnFinished
-from edge_assistant.assistant.ladder import Passage
+from edge_assistant.assistant.events import Route, TurnFinished
+from edge_assistant.assistant.ladder import Passage, Question, QuickAnswer
+from edge_assistant.assistant.quoting import may_be_quoted
 from edge_assistant.assistant.request import Request
 from edge_assistant.config.schema import Memory as MemorySettings
 from edge_assistant.errors import EdgeError
 from edge_assistant.memory.fact import Fact, Provenance, Recalled
 from edge_assistant.memory.facts import Facts
-from edge_assistant.memory.statement import Statement, statements
+from edge_assistant.memory.recall import is_personal
+from edge_assistant.memory.statement import Statement, alias_of, statements
 from edge_assistant.store.erase import Subject
 
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 3.0
 """How long a question waits for what its person said before; then it is answered without."""
+
+SURE = 0.4
+"""Score from which a memory can be the answer itself: no unrelated question of `bench retrieval` has one."""
+
+NEARLY_BEST = 0.85
+MOST_QUOTED = 3
+"""Memories below this share of the best one's score are not quoted beside it."""
 
 QUEUED = 200
 """Messages that may wait to be learnt from; more are not learnt from, which is logged."""
@@ -126,6 +135,35 @@ class Remembering:
         return [_passage(each, person.id) for each in found]
 
 
+class RememberedRung:
+    """Answers with what the person said, when it fits and the model is too small to be trusted with it."""
+
+    def __init__(self, model_is_weak: Callable[[], bool], language: str = "en") -> None:
+        self._model_is_weak = model_is_weak
+        self._language = language
+
+    async def attempt(self, question: Question) -> QuickAnswer | None:
+        """Return up to three memories in their own words, or None: then the model shall answer."""
+        text, passages = question.request.text, question.passages
+        fitting = [(n, p) for n, p in enumerate(passages, start=1) if p.kind == "memory" and p.clear]
+        elsewhere = any(p.clear for p in passages if p.kind != "memory")
+        wanted = is_personal(text) and may_be_quoted(text) and not elsewhere
+        if not fitting or not wanted or not self._model_is_weak():
+            return None
+        least = NEARLY_BEST * max(p.score for _, p in fitting)
+        said = " ".join(self._quote(n, p) for n, p in fitting[:MOST_QUOTED] if p.score >= least)
+        return QuickAnswer(
+            text=said, route=Route(rung="extractive", model="", reason="somebody here said so")
+        )
+
+    def _quote(self, n: int, passage: Passage) -> str:
+        if self._language.startswith("de"):
+            who = "Du hast mir gesagt" if passage.trusted else "Mir wurde hier gesagt"
+            return f"{who}: „{passage.text}“ [{n}]"
+        who = "You told me" if passage.trusted else "Somebody here told me"
+        return f"{who}: “{passage.text}” [{n}]"
+
+
 def _passage(recalled: Recalled, who: str) -> Passage:
     fact = recalled.fact
     mine = fact.principal == who
@@ -136,6 +174,7 @@ def _passage(recalled: Recalled, who: str) -> Passage:
         title="I told you" if mine else "somebody here told you",
         where=_when(fact),
         score=recalled.score,
+        clear=recalled.score >= SURE and not alias_of(fact.slot),
         trusted=mine,
     )
 

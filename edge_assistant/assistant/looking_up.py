@@ -1,7 +1,7 @@
 """Looking things up in the library: what a question brings along, and answers that need no model.
 
-A passage that clearly fits is a better answer than what a small model makes of it; and a question
-about documents that none of them answers is told so, instead of being guessed at.
+A passage that fits is a better answer than what a small model makes of it; and a question about documents
+that none of them answers is told so, instead of being guessed at.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from edge_assistant.assistant.events import Route
 from edge_assistant.assistant.ladder import Passage, Question, QuickAnswer
+from edge_assistant.assistant.quoting import asks, may_be_quoted
 from edge_assistant.assistant.request import Principal, Request
 from edge_assistant.documents.document import Found
 from edge_assistant.documents.excerpt import excerpt
@@ -24,6 +25,9 @@ NAME = "documents"
 RELEVANT = 0.30
 """Cosine of all-MiniLM-L6-v2 from which a passage may help (docs/benchmarks.md); other embedders
 rank higher, so it lets more through and the model sees more than it needs."""
+
+TELLING = 0.36
+"""From here on a small model is given a passage at all: of what fits less it makes things up."""
 
 CLEAR = 0.50
 """From here on the passage itself is the answer, when it also holds the question's telling words."""
@@ -37,17 +41,6 @@ WORDS_CLEAR = 0.34
 
 CHARACTERS_PER_TOKEN = 4
 
-_ASKS = re.compile(
-    r"\?\s*$|^\W*(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|can|could|must"
-    r"|should|may|will|tell me|show me|find|look up|wer|wen|wem|was|welche[rsnm]?|wann|wo|wohin|warum|wie"
-    r"|wieso|wozu|womit|ist|sind|kann|darf|muss|gibt|sag mir|zeig mir|such)\b",
-    re.IGNORECASE,
-)
-_MAKES = re.compile(
-    r"\b(?:write|compose|summari[sz]e|translate|rewrite|compare|explain|imagine|poem|story|joke"
-    r"|schreib|dichte|fasse|übersetze?|vergleiche?|erklär)\w*\b",
-    re.IGNORECASE,
-)
 _ABOUT_DOCUMENTS = re.compile(
     r"\baccording to\b|\b(?:my|our|the|these|any)\s+(?:\w+\s+){0,2}?(?:documents?|papers|pdfs?|files|manuals?"
     r"|handbook|library|notion)\b|\b(?:my|our)\s+(?:\w+\s+)?notes\b|\blaut\b"
@@ -84,8 +77,11 @@ class LookingUp:
 
     name = NAME
 
-    def __init__(self, library: Library, *, top_k: int, budget_tokens: int) -> None:
+    def __init__(
+        self, library: Library, model_is_weak: Callable[[], bool], *, top_k: int, budget_tokens: int
+    ) -> None:
         self._library = library
+        self._model_is_weak = model_is_weak
         self._top_k = top_k
         self._characters = budget_tokens * CHARACTERS_PER_TOKEN
 
@@ -95,7 +91,11 @@ class LookingUp:
         if await self._library.is_empty(reader):
             return ()
         found = await self._library.search(request.text, reader, k=self._top_k)
-        return self._within_budget([_passage(each) for each in found if judge(each).relevant])
+        return self._within_budget([_passage(each) for each in found if self._may_help(each)])
+
+    def _may_help(self, found: Found) -> bool:
+        unsure = 0 < found.similarity < TELLING
+        return judge(found).relevant and not (unsure and self._model_is_weak())
 
     def _within_budget(self, passages: list[Passage]) -> list[Passage]:
         kept: list[Passage] = []
@@ -127,13 +127,14 @@ class PassageRung:
         found = [(n, p) for n, p in enumerate(question.passages, start=1) if p.kind == "document"]
         if found:
             n, best = max(found, key=lambda each: each[1].score)
-            return self._quote(n, best, text) if best.clear and self._may_quote(text) else None
-        if _ABOUT_DOCUMENTS.search(text) and _ASKS.search(text) and not _was_unsearchable(question):
+            fits = best.clear or (_ABOUT_DOCUMENTS.search(text) and self._model_is_weak())
+            return self._quote(n, best, text) if fits and self._may_quote(text) else None
+        if _ABOUT_DOCUMENTS.search(text) and asks(text) and not _was_unsearchable(question):
             return await self._say_nothing_is_told(question.request)
         return None
 
     def _may_quote(self, text: str) -> bool:
-        if self._who == "model" or _MAKES.search(text) or not _ASKS.search(text):
+        if self._who == "model" or not may_be_quoted(text):
             return False
         return self._who == "passage" or self._model_is_weak()
 

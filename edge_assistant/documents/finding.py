@@ -15,7 +15,7 @@ from edge_assistant.memory.words import WORD
 def found_in(hit: Hit, words: Sequence[str] = ()) -> Found:
     """Return a hit as a passage; `words` are the telling ones of the question."""
     details = hit.metadata
-    heading, lead = str(details.get("heading") or ""), int(details.get("lead") or 0)
+    heading, lead = below(hit.title, str(details.get("heading") or "")), int(details.get("lead") or 0)
     there = {word.lower() for word in WORD.findall(hit.text)}
     return Found(
         document=hit.ref,
@@ -33,6 +33,12 @@ def found_in(hit: Hit, words: Sequence[str] = ()) -> Found:
         similarity=hit.similarity,
         overlap=sum(word in there for word in words) / len(words) if words else 0.0,
     )
+
+
+def below(title: str, heading: str) -> str:
+    """Return a path of headings without the title of the whole, which often is the first of them."""
+    first, _, rest = heading.partition(" › ")
+    return rest if first == title else heading
 
 
 def where_of(page: int, last_page: int, heading: str, second: Detail = None) -> str:

@@ -24,6 +24,7 @@ from edge_assistant.documents.block import Chunk
 from edge_assistant.documents.chunking import chunks_of
 from edge_assistant.documents.document import SOURCE, Document
 from edge_assistant.documents.files import FileReaders, OpenDocument
+from edge_assistant.documents.finding import below
 from edge_assistant.documents.library import Library
 from edge_assistant.documents.listening import Listener, blocks_of
 from edge_assistant.errors import DocumentError, EdgeError, StoreError
@@ -271,7 +272,8 @@ def _name_of(document: Document) -> str:
 
 def _indexed(chunk: Chunk, title: str) -> index_types.Chunk:
     """Return a chunk with title and headings before its text: alone it seldom says what it is about."""
-    lead = " › ".join(part for part in (title, chunk.heading) if part)[:LEAD_CHARACTERS]
+    parts = (title, below(title, chunk.heading))
+    lead = " › ".join(part for part in parts if part)[:LEAD_CHARACTERS]
     details: dict[str, index_types.Detail] = {"lead": len(lead) + 1}
     if chunk.page:
         details |= {"page": chunk.page, "last_page": chunk.last_page}

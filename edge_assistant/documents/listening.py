@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from edge_assistant.documents.block import RECORDING_SECONDS, SOUND_RATE_HZ, Block, Sound
+from edge_assistant.documents.chunking import sentences_of
 from edge_assistant.errors import DocumentError, SpeechError
 from edge_assistant.speech.client import SPEECH_TARGET, SpeechClient
 from edge_assistant.speech.wire import Event, Failed, Ready, SpeechSettings
@@ -97,12 +98,17 @@ async def blocks_of(sounds: AsyncIterator[Sound], understand: Understand) -> lis
         if left < 0:  # whatever the reader made of its length
             raise DocumentError("DOCUMENT_TOO_LARGE", "there is too much sound in it: cut it")
         left -= len(sound.pcm)
-        text = await understand(sound.pcm)
+        text = without_echoes(await understand(sound.pcm))
         if any(map(str.isalnum, text)):
             blocks.append(Block(text=text, second=sound.second))
     if not blocks:
         raise DocumentError("DOCUMENT_NO_SPEECH", "no word in it was understood")
     return blocks
+
+
+def without_echoes(text: str) -> str:
+    """Return the sentences of a piece, each once: a small Whisper may say one over and over."""
+    return " ".join(dict.fromkeys(sentences_of(text)))
 
 
 async def _ready(news: asyncio.Queue[Event]) -> None:

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.config import Config, Paths
-from edge_assistant.errors import ModelError
 from edge_assistant.llm.switched import SwitchedModel
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.store.database import Database
+from edge_assistant.wiring.model import weakness
 from edge_assistant.workers.background import Background
 
 if TYPE_CHECKING:
     from edge_assistant.documents.library import Library
-
-SMALL_MODEL_BYTES = 1_200_000_000
-"""Below about two billion parameters at four bits, models mix up what they read."""
 
 
 async def start_library(
@@ -64,22 +61,8 @@ def looking_up(config: Config, paths: Paths, library: Library | None, model: Swi
         return Extensions()
     from edge_assistant.assistant.looking_up import LookingUp, PassageRung
 
-    settings = config.documents
-
-    def model_is_weak() -> bool:
-        return model.status.phase != "ready" or _is_small(model.status.name, paths)
-
+    settings, weak = config.documents, weakness(model, paths)
     return Extensions(
-        sources=(LookingUp(library, top_k=settings.top_k, budget_tokens=settings.budget_tokens),),
-        extractive=(PassageRung(library, settings.answer, model_is_weak, config.assistant.language),),
+        sources=(LookingUp(library, weak, top_k=settings.top_k, budget_tokens=settings.budget_tokens),),
+        extractive=(PassageRung(library, settings.answer, weak, config.assistant.language),),
     )
-
-
-def _is_small(model: str, paths: Paths) -> bool:
-    """Tell whether a model is too small to be trusted with what it reads; one elsewhere is not."""
-    from edge_assistant.catalog.catalog import find_model
-
-    try:
-        return find_model(model, paths.models).stat().st_size < SMALL_MODEL_BYTES
-    except ModelError:
-        return False

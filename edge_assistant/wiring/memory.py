@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from edge_assistant.assistant.ladder import Extensions
 from edge_assistant.config import Config, Paths
 from edge_assistant.errors import ModelError
+from edge_assistant.llm.switched import SwitchedModel
 from edge_assistant.memory.embedding import EMBEDDER, NoEmbedder
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.search import SearchIndex
 from edge_assistant.store.database import Database
+from edge_assistant.wiring.model import weakness
 from edge_assistant.workers.background import Background
 
 if TYPE_CHECKING:
@@ -69,10 +71,15 @@ def start_learner(stack: AsyncExitStack, config: Config, facts: Facts) -> Learne
     return learner
 
 
-def remembering(config: Config, facts: Facts, learner: Learner | None) -> Extensions:
+def remembering(
+    config: Config, paths: Paths, facts: Facts, learner: Learner | None, model: SwitchedModel
+) -> Extensions:
     """Learn from what people say, and recall what fits a question."""
     if learner is None:
         return Extensions()
-    from edge_assistant.assistant.learning import Remembering
+    from edge_assistant.assistant.learning import RememberedRung, Remembering
 
-    return Extensions(sources=(Remembering(facts, learner, config.memory),), listeners=(learner,))
+    rung = RememberedRung(weakness(model, paths), config.assistant.language)
+    return Extensions(
+        sources=(Remembering(facts, learner, config.memory),), extractive=(rung,), listeners=(learner,)
+    )

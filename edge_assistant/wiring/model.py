@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from edge_assistant.catalog.catalog import find_model
 from edge_assistant.config import Config, Paths, secret
 from edge_assistant.errors import ModelError
 from edge_assistant.llm.switched import OwnedModel, SwitchedModel
@@ -17,6 +19,9 @@ from edge_assistant.wiring.tasks import beside
 from edge_assistant.wiring.tuning import DeviceTuner, start_tuning, tuned
 
 logger = logging.getLogger(__name__)
+
+SMALL_MODEL_BYTES = 1_200_000_000
+"""Below about two billion parameters at four bits, models mix up what they read."""
 
 
 async def start_model(
@@ -103,3 +108,16 @@ def llama_settings(config: Config, paths: Paths) -> LlamaSettings:
         kv_type="f16" if llm.kv_type == "auto" else llm.kv_type,
     )
     return tuned(settings, llm, paths)
+
+
+def weakness(model: SwitchedModel, paths: Paths) -> Callable[[], bool]:
+    """Return what tells whether the model is away, or too small to be trusted with what it reads."""
+    return lambda: model.status.phase != "ready" or _is_small(model.status.name, paths)
+
+
+def _is_small(model: str, paths: Paths) -> bool:
+    """Tell whether a model is small by its file; one elsewhere is not."""
+    try:
+        return find_model(model, paths.models).stat().st_size < SMALL_MODEL_BYTES
+    except ModelError:
+        return False

@@ -16,7 +16,7 @@ from edge_assistant.documents.files import FileReaders
 from edge_assistant.documents.finding import clock
 from edge_assistant.documents.ingest import Ingest
 from edge_assistant.documents.library import Library, Reader
-from edge_assistant.documents.listening import SpeechListener, blocks_of
+from edge_assistant.documents.listening import SpeechListener, blocks_of, without_echoes
 from edge_assistant.documents.readers import sound as reader
 from edge_assistant.documents.refusal import Refusal
 from edge_assistant.errors import DocumentError
@@ -156,6 +156,11 @@ async def test_what_lasts_too_long_is_refused_whoever_finds_out(monkeypatch: pyt
 
     with pytest.raises(DocumentError, match="too much sound"):
         await blocks_of(endless(), hear)
+
+
+def test_what_whisper_says_over_and_over_is_kept_once() -> None:
+    said = "The saddle is red. The bell rings. The saddle is red. The bell rings. The saddle"
+    assert without_echoes(said) == "The saddle is red. The bell rings. The saddle"
 
 
 def test_a_moment_is_told_as_players_show_it() -> None:

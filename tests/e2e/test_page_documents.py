@@ -43,7 +43,7 @@ def test_a_file_is_uploaded_asked_about_and_the_cited_page_opens(
     dialog.locator("input[type=file]").set_input_files(boiler)
     chat.wait_until(lambda: dialog.locator(".documents li").count() == 1)
     daemon.wait_until(lambda: embedded(daemon), 60)
-    dialog.get_by_text("pdf · 3 pages · ready").wait_for()
+    dialog.get_by_text("PDF · 3 pages · ready").wait_for()
     dialog.get_by_label("Search in the documents").fill("warranty of the burner")
     dialog.locator(".found-text").first.wait_for()
     assert "Warranty" in dialog.locator(".documents .turn-question").first.inner_text()
@@ -96,7 +96,7 @@ def test_an_older_list_that_comes_late_hides_nothing(chat: ChatPage) -> None:
     chat.wait_until(lambda: dialog.is_visible() and held)  # whoever asks the page lets it be heard too
     chat.page.evaluate(DROP, [".drop", "broken.pdf", "%PDF-1.7 and nothing else"])
     dialog.locator("[data-state=failed] .problem").wait_for()
-    dialog.get_by_text("markdown · ready").wait_for()
+    dialog.get_by_text("Markdown · ready").wait_for()
     ((route, older),) = held
     route.fulfill(response=older)
     chat.page.wait_for_timeout(300)

@@ -18,7 +18,7 @@ TURN = """async () => {
             n: 1, kind: "document", source: "d", title: "House <b>book</b>", where: "page 3",
             url: "https://example.org/a",
         },
-        { n: 2, kind: "memory", source: "m", title: "", url: "javascript:alert(1)" },
+        { n: 2, kind: "memory", source: "m", title: "", mine: true, url: "javascript:alert(1)" },
     ];
     turn.apply({ type: "sources", id: "t", seq: 2, items });
     const text = "Under the mat [1].";

@@ -48,10 +48,16 @@ function leading(source, shown, more = {}) {
   return el("button", { type: "button", class: "cite", ...place, dir: "auto", ...more }, shown);
 }
 
+/** Returns a place such as `page 3, Errors` in the page's language. */
+export function placeWords(where) {
+  return (where ?? "").replace(/^pages? (?=\d)/, (found) => t("places")[found.trim()] + " ");
+}
+
 function leadsAnywhere({ kind, source, url }) {
   return Boolean(safeUrl(url ?? "") || (kind === "document" && source));
 }
 
-function words({ kind, title, where }) {
-  return [title || t(kind === "memory" ? "sourceMemory" : "sourceDocument"), where].filter(Boolean).join(", ");
+function words({ kind, title, where, mine }) {
+  const memory = t(mine ? "sourceMemory" : "sourceOthers");
+  return [kind === "memory" ? memory : title || t("sourceDocument"), placeWords(where)].filter(Boolean).join(", ");
 }

@@ -30,6 +30,8 @@ const ENGLISH = {
   tooLarge: (mb) => `a document may have ${mb} MB`,
   close: "Close",
   gone: "This passage is not in the library any more.",
+  kindNames: { pdf: "PDF", html: "HTML", markdown: "Markdown", text: "text", csv: "table", notion: "Notion", audio: "recording" },
+  problems: {}, // in English the device says them itself
 };
 
 const GERMAN = {
@@ -60,6 +62,27 @@ const GERMAN = {
   tooLarge: (mb) => `ein Dokument darf ${mb} MB haben`,
   close: "Schließen",
   gone: "Diese Stelle ist nicht mehr in der Bibliothek.",
+  kindNames: { pdf: "PDF", html: "HTML", markdown: "Markdown", text: "Text", csv: "Tabelle", notion: "Notion", audio: "Aufnahme" },
+  problems: {
+    DOCUMENT_WEB_OFF: "Webseiten werden hier nicht geholt.",
+    DOCUMENT_WEB_PRIVATE: "Diese Adresse, oder eine, zu der sie führt, liegt im Haus: Seiten werden nur von draußen geholt.",
+    DOCUMENT_WEB_FAILED: "Die Seite ließ sich nicht holen.",
+    DOCUMENT_UNREADABLE: "Die Datei lässt sich nicht öffnen.",
+    DOCUMENT_TOO_LARGE: "Das ist zu groß: bitte teilen.",
+    DOCUMENT_TOO_SLOW: "Das Lesen dauert zu lange.",
+    DOCUMENT_EMPTY: "Darin steht kein Text.",
+    DOCUMENT_NO_TEXT: "Dieses PDF besteht nur aus Bildern von Seiten: bitte mit Texterkennung einlesen.",
+    DOCUMENT_NO_SOUND: "Darin ist kein Ton.",
+    DOCUMENT_NO_SPEECH: "Darin war kein Wort zu verstehen.",
+    DOCUMENT_NO_EARS: "Aufnahmen können hier nicht verstanden werden.",
+    DOCUMENT_NOT_TEXT: "Das ist kein Text, und diese Art Datei kann nicht gelesen werden.",
+    DOCUMENT_UNSUPPORTED: "Diese Art Datei kann nicht gelesen werden: bitte als PDF, Markdown oder HTML ausgeben.",
+    DOCUMENT_ENCRYPTED: "Die Datei ist mit einem Passwort verschlossen.",
+    DOCUMENT_BROKEN: "Die Datei ist beschädigt.",
+    DOCUMENT_CRASHED: "Beim Lesen ist etwas zerbrochen: Die Datei kann beschädigt sein.",
+    DOCUMENT_UNSAFE_ARCHIVE: "Dieses Archiv wird nicht geöffnet: Es entpackt sich zu weit mehr, als es sollte, oder weist aus sich hinaus.",
+    DOCUMENT_NO_SANDBOX: "Hier kann das Lesen nicht abgeschottet werden.",
+  },
 };
 
 export const say = speaker(ENGLISH, GERMAN);

@@ -1,6 +1,7 @@
 // The library: add files and pages, see how they fare, search in them, remove them.
 
 import { call, forget } from "./api.js";
+import { placeWords } from "./citation.js";
 import { say } from "./documents-text.js";
 import { el, ICONS, iconButton, loadStyle } from "./dom.js";
 import { confirmedWith, keepReceipt, notify } from "./notices.js";
@@ -67,7 +68,7 @@ class Library {
 
   searchFields() {
     this.words = line("documents-search", "", { type: "search", maxlength: "500" });
-    this.kind = choice("documents-kind", [["", say("every")], ...KINDS.map((kind) => [kind, kind])], "");
+    this.kind = choice("documents-kind", [["", say("every")], ...KINDS.map((kind) => [kind, say("kindNames")[kind]])], "");
     this.since = line("documents-since", "", { type: "date" });
     for (const field of [this.words, this.kind, this.since]) field.addEventListener("input", () => this.soon());
     return el("div", { class: "filters" }, labelled(say("search"), this.words), labelled(say("kind"), this.kind), labelled(say("since"), this.since));
@@ -127,8 +128,8 @@ class Library {
     const remove = iconButton(ICONS.trash, say("remove", name), () => this.remove(each, name));
     remove.id = `remove-${each.id}`;
     const state = each.state === "ready" && each.pending ? say("pending", Math.round((100 * (each.chunks - each.pending)) / each.chunks)) : say("states")[each.state];
-    const about = [each.kind, each.pages ? say("pages", each.pages) : "", each.principal ? "" : say("shared"), state].filter(Boolean).join(" · ");
-    const why = each.state === "failed" ? el("p", { class: "note problem" }, errorText(each) || each.code) : null;
+    const about = [say("kindNames")[each.kind], each.pages ? say("pages", each.pages) : "", each.principal ? "" : say("shared"), state].filter(Boolean).join(" · ");
+    const why = each.state === "failed" ? el("p", { class: "note problem" }, say("problems")[each.code] ?? (errorText(each) || each.code)) : null;
     return el("li", { "data-state": each.state }, el("div", {}, el("p", { class: "name", dir: "auto" }, name), el("p", { class: "muted small" }, about), why), remove);
   }
 
@@ -169,6 +170,6 @@ class Library {
 
 function found(passage) {
   const open = () => openPassage(passage.document, passage.position);
-  const head = el("button", { type: "button", class: "turn-question", onclick: open }, [passage.title, passage.where].filter(Boolean).join(", "));
+  const head = el("button", { type: "button", class: "turn-question", onclick: open }, [passage.title, placeWords(passage.where)].filter(Boolean).join(", "));
   return el("li", {}, el("div", {}, head, el("p", { class: "small found-text", dir: "auto" }, passage.text)));
 }

@@ -1,6 +1,7 @@
 // Where a cited passage stands in its document, with what is before and after it.
 
 import { call } from "./api.js";
+import { placeWords } from "./citation.js";
 import { say } from "./documents-text.js";
 import { el, ICONS, iconButton, loadStyle } from "./dom.js";
 import { safeUrl } from "./inline.js";
@@ -26,5 +27,5 @@ export async function openPassage(id, at) {
 
 function piece(passage, at) {
   const here = passage.position === at;
-  return el("section", { class: here ? "cited" : "" }, el("p", { class: "muted small" }, passage.where), el("p", { dir: "auto" }, passage.text));
+  return el("section", { class: here ? "cited" : "" }, el("p", { class: "muted small" }, placeWords(passage.where)), el("p", { dir: "auto" }, passage.text));
 }

@@ -86,6 +86,8 @@ export const GERMAN = {
   retry: "Noch einmal",
   sources: (count) => (count === 1 ? "1 Quelle" : `${count} Quellen`),
   sourceMemory: "Etwas, das Sie mir gesagt haben",
+  sourceOthers: "Etwas, das mir jemand hier gesagt hat",
+  places: { page: "Seite", pages: "Seiten" },
   sourceDocument: "Ein Dokument",
   interrupted: "Hier angehalten.",
   truncated: "Die Antwort hat ihre größte Länge erreicht.",

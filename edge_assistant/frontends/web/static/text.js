@@ -88,6 +88,8 @@ const ENGLISH = {
   retry: "Try again",
   sources: (count) => (count === 1 ? "1 source" : `${count} sources`),
   sourceMemory: "Something you told me",
+  sourceOthers: "Something somebody here told me",
+  places: { page: "page", pages: "pages" },
   sourceDocument: "A document",
   interrupted: "Stopped here.",
   truncated: "The answer reached its length limit.",
