@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 
 from tests.daemon import Daemon
 from tests.e2e.album import Album
-from tests.e2e.operator import Operator
 from tests.e2e.page_chat import ChatPage
+from tests.e2e.registrar_desk import Operator
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 
