@@ -216,19 +216,27 @@ class Answer:
         if quick is None:
             await self._retrieve()
             quick = await first_answer(extensions.extractive, question)
-        if quick is not None:
+        elsewhere = extensions.elsewhere
+        if quick is not None and (elsewhere is None or not quick.weak):
             self._say(quick)
-        elif extensions.elsewhere is None:
+        elif elsewhere is None:
             await self._generate()
         else:
-            await self._generate_somewhere(extensions.elsewhere)
+            await self._generate_somewhere(elsewhere, quick)
 
-    async def _generate_somewhere(self, elsewhere: Elsewhere) -> None:
-        """Let the model here or the one elsewhere answer; the one here takes over when that one fails."""
+    async def _generate_somewhere(self, elsewhere: Elsewhere, nothing: QuickAnswer | None) -> None:
+        """Let the model here or the one elsewhere answer; the one here takes over when that one fails.
+
+        `nothing` says that nothing was found: then no model here makes something up.
+        """
         generation = await self._generation()
-        decision = await elsewhere.decide(self._question, generation, self._rung.outlook(generation))
+        outlook = self._rung.outlook(generation, weak=nothing is not None)
+        decision = await elsewhere.decide(self._question, generation, outlook)
         self._route = msgspec.structs.replace(self._route, reason=decision.reason)
         if decision.cloud and await self._ask_elsewhere(elsewhere, generation, decision.reason):
+            return
+        if nothing is not None and not self._begun:
+            self._say(nothing)
             return
         self._doubt = Doubt(elsewhere.policy.unsure) if decision.watch else None
         try:

@@ -67,6 +67,8 @@ class QuickAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     route: Route
+    weak: bool = False
+    """Whether it only says that nothing was found: a model elsewhere may know more."""
 
 
 class QuickRung(Protocol):

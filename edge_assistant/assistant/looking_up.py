@@ -147,7 +147,7 @@ class PassageRung:
         silent, empty = _SILENT.get(self._language[:2], _SILENT["en"])
         nothing = await self._library.is_empty(reader_of(request.principal))
         route = Route(rung="extractive", model="", reason="no document fits the question")
-        return QuickAnswer(text=empty if nothing else silent, route=route)
+        return QuickAnswer(text=empty if nothing else silent, route=route, weak=True)
 
 
 def reader_of(principal: Principal) -> Reader:

@@ -82,6 +82,8 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     wait_seconds: float
     """Until its first word, as far as that can be told."""
     status: ModelStatus
+    weak: bool = False
+    """Whether it was looked up, and nothing was found."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +122,7 @@ def decide(case: Case, policy: Policy) -> Decision:
         watch = policy.unsure > 0 and case.online and case.cost <= case.left
         return Decision(cloud=False, reason="the model on this device answers", watch=watch)
     if not case.online:
-        return Decision(cloud=False, reason=f"{need}, but its broker can't be reached")
+        return Decision(cloud=False, reason=f"{need}, but the cloud's broker can't be reached")
     if case.cost > case.left:
         return Decision(cloud=False, reason=f"{need}, but this month's budget for the cloud is used up")
     return Decision(cloud=True, reason=need)
@@ -138,6 +140,8 @@ def _refusal(case: Case, policy: Policy) -> str:
 
 def _need(outlook: Outlook, policy: Policy) -> str:
     status = outlook.status
+    if outlook.weak:
+        return "your documents tell nothing about this"
     if status.phase in {"failed", "stopped"}:
         return "the model on this device doesn't work now"
     if status.context and outlook.tokens > status.context:

@@ -100,13 +100,14 @@ class ModelRung:
         """How many wait for a place."""
         return self._queue.waiting
 
-    def outlook(self, generation: Generation) -> Outlook:
-        """Return what answering this here would take."""
+    def outlook(self, generation: Generation, *, weak: bool = False) -> Outlook:
+        """Return what answering this here would take; `weak` when nothing here tells about it."""
         status = self.model.status
         return Outlook(
             tokens=self._forecast.tokens(generation) + generation.sampling.max_tokens / 2,
             wait_seconds=self.wait_seconds + self._forecast.work(generation, status).reading,
             status=status,
+            weak=weak,
         )
 
     @property

@@ -129,12 +129,14 @@ class Call:
             case Failed():
                 yield from self._failed(reply, now)
 
-    def tick(self, now: float) -> Iterator[Action]:
+    def tick(self, now: float, *, online: bool = True) -> Iterator[Action]:
         """Look at the clock; call it several times in a lease."""
         if self.ended:
             return
         if now >= self._deadline:
             yield from self._fail("CLOUD_LATE", "the cloud did not answer in time")
+        elif now - self._served >= self._patience and not online:
+            yield from self._fail("CLOUD_OFFLINE", "the cloud's broker can't be reached any more")
         elif now - self._served >= self._patience:
             yield from self._fail("CLOUD_NO_WORKER", "nobody at the cloud's broker answers")
         elif self._again_at is not None:

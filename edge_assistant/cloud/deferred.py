@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from typing import Literal
 
 import msgspec
@@ -50,6 +51,7 @@ MOST_FAILURES = 20
 MOST_TURNS = 4
 """Turns that may break off, by power cuts or a full disk, before an answer stands in its conversation."""
 
+_GERMAN = re.compile(r"\b(?:wenn|sobald)\b", re.IGNORECASE)
 _LATER = {
     "en": "I am not online now. I will ask as soon as I am; the answer will stand here.",
     "de": "Ich bin gerade nicht online. Sobald ich es bin, frage ich; die Antwort steht dann hier.",
@@ -70,6 +72,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     text: str
     role: Literal["owner", "member"]
+    language: Literal["en", "de"] = "en"
+    """Of the sentence that asked for it."""
 
 
 class Deferred:
@@ -101,14 +105,18 @@ class Deferred:
         request = question.request
         if request.principal.role == "guest" or not await self._elsewhere.may_ask(question, text):
             return None
-        waiting = Waiting(session=request.session, text=text, role=request.principal.role)
+        waiting = Waiting(
+            session=request.session, text=text, role=request.principal.role,
+            language="de" if _GERMAN.search(request.text.removesuffix(text)) else "en",
+        )  # fmt: skip
         gave_way = self._outbox.gave_way
         await self._outbox.add(
             TOPIC, msgspec.json.encode(waiting), principal=request.principal.id,
             lasts_seconds=LASTS_SECONDS, deferrable=True,
         )  # fmt: skip
         self._wanted.set()
-        return self._say(_LATER) + (f" {self._say(_GAVE_WAY)}" if self._outbox.gave_way > gave_way else "")
+        said = _LATER[waiting.language]
+        return f"{said} {_GAVE_WAY[waiting.language]}" if self._outbox.gave_way > gave_way else said
 
     def arrived(self, turn_id: str) -> QuickAnswer | None:
         """Return the answer of a turn that was asked elsewhere before it began."""
@@ -186,11 +194,11 @@ class Deferred:
         except EdgeError as error:
             if not self._gives_up(letter, error):
                 raise
-            said = self._say(_FAILED).format(error.code)
+            said = _FAILED[waiting.language].format(error.code)
         finally:
             await self._elsewhere.spend(generation, stream.completion, len(said))
         route = Route(rung="cloud", model=model.status.name, reason="you asked for the cloud when online")
-        return QuickAnswer(text=said or self._say(_FAILED).format("CLOUD_FAILED"), route=route)
+        return QuickAnswer(text=said or _FAILED[waiting.language].format("CLOUD_FAILED"), route=route)
 
     def _gives_up(self, letter: Letter, error: EdgeError) -> bool:
         """Whether no other try would end better."""
@@ -199,9 +207,6 @@ class Deferred:
             self._failures = (letter.id, failed + 1)
             return failed + 1 >= MOST_FAILURES
         return error.code in _HOPELESS
-
-    def _say(self, texts: dict[str, str]) -> str:
-        return texts.get(self._config.assistant.language[:2], texts["en"])
 
 
 def _turn_ids(letter_id: str) -> tuple[str, ...]:

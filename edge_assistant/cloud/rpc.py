@@ -148,9 +148,10 @@ class CloudModel:
                     await self._carry_out(answer, call.cancel())
                     answer.end_cancelled()
                 else:
-                    if not self._connection.online:
+                    online = self._connection.online
+                    if not online:
                         self._connection.hurry()
-                    await self._carry_out(answer, call.tick(self._clock()))
+                    await self._carry_out(answer, call.tick(self._clock(), online=online))
         finally:
             self._open.pop(call.id, None)
             if not answer.stream.ended:

@@ -70,6 +70,7 @@ async def start_web(
         listening=activated_socket(),
         scrape=services.metrics.scrape if services.metrics else None,
     )
+    assistant.watch_turns(server.turn_ended)
     await server.start()
     stack.push_async_callback(server.stop)
     return server

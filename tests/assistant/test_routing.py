@@ -31,7 +31,7 @@ ALWAYS = Policy(consent="always", wait_seconds=20)
 
 
 def case(**more):
-    outlook = {"tokens": 100.0, "wait_seconds": 0.0, "status": READY}
+    outlook = {"tokens": 100.0, "wait_seconds": 0.0, "status": READY, "weak": False}
     outlook |= {name: more.pop(name) for name in list(more) if name in outlook}
     fields = {"asked": False, "private": "", "guest": False, "online": True, "cost": 10, "left": 100}
     return Case(outlook=Outlook(**outlook), **{**fields, **more})
@@ -44,6 +44,8 @@ def case(**more):
         (case(asked=True), ALWAYS, True, "asked"),
         (case(tokens=5000), ALWAYS, True, "too long"),
         (case(wait_seconds=42.0), ALWAYS, True, "42 s"),
+        (case(weak=True), ALWAYS, True, "documents tell nothing"),
+        (case(weak=True), Policy(consent="asked"), False, "only when asked"),
         (case(status=ModelStatus(name="small", phase="failed")), ALWAYS, True, "doesn't work"),
         (case(asked=True), Policy(consent="asked"), True, "asked"),
         (case(tokens=5000), Policy(consent="asked"), False, "only when asked"),
@@ -320,6 +322,29 @@ async def test_a_model_that_is_unsure_goes_on_where_it_was_when_the_cloud_is_no_
     answer = await last(assistant, "t", "Why is the sky blue?")
     assert answer.text == "".join(f"w{n} " for n in range(20))
     assert len(model.generations[1].continuation) == 12
+
+
+class Silent:
+    """A library that holds nothing about anything."""
+
+    async def attempt(self, question):
+        route = Route(rung="extractive", model="", reason="no document fits the question")
+        return QuickAnswer(text="Your documents don't tell.", route=route, weak=True)
+
+
+async def test_what_the_documents_do_not_tell_is_asked_elsewhere_and_never_made_up_here(make, model, cloud):
+    asked = "According to the manual, how hot may it get?"
+    answer = await last(make(extractive=(Silent(),)), "t", asked)
+    assert (answer.text, answer.route.rung) == ("From far away.", "cloud")
+    assert answer.route.reason == "your documents tell nothing about this"
+    cloud.steps = [ModelError("CLOUD_NO_WORKER", "nobody")]
+    failed = await last(make(extractive=(Silent(),)), "u", asked)
+    without = await last(make(Policy(consent="asked"), extractive=(Silent(),)), "v", asked)
+    for told in (failed, without):
+        assert (told.text, told.route.rung) == ("Your documents don't tell.", "extractive")
+    cloud.steps = ["Up to ", ModelError("CLOUD_LATE", "late")]
+    halved = await last(make(extractive=(Silent(),)), "w", asked, session="fresh")
+    assert halved.text == "Up to Hello there."
 
 
 async def test_a_stop_ends_an_answer_from_the_cloud(make, cloud):

@@ -108,6 +108,11 @@ async def test_a_question_waits_and_is_answered_where_it_was_asked(database):
     assert (await device.conversations.history("s"))[-1].route["rung"] == "cloud"
 
 
+async def test_whoever_asks_in_german_is_told_in_german_that_it_waits(database):
+    said = await Device(database).say("t", "Frag, sobald du wieder online bist: wer gewonnen hat")
+    assert said.text.startswith("Ich bin gerade nicht online.")
+
+
 async def test_with_a_link_it_is_asked_at_once(database):
     device = Device(database)
     async with device.running():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from edge_assistant.assistant.turn import Turn
 from edge_assistant.config.schema import WebSettings
 from edge_assistant.documents.library import Library
 from edge_assistant.errors import ConfigError
@@ -170,6 +171,10 @@ class WebServer:
     def house(self) -> tuple[str, str]:
         """Where the house reaches the page, and why it doesn't, although it should; each may be empty."""
         return (self._lan.url, self._lan.problem) if self._lan else ("", "")
+
+    def turn_ended(self, turn: Turn) -> None:
+        """Let open pages know of an answer that came without them; see `Assistant.watch_turns`."""
+        self._sockets.turn_ended(turn)
 
     @property
     def open_sockets(self) -> int:

@@ -8,6 +8,7 @@ is in the turn's replay, so nothing is queued here beyond the transport's buffer
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
@@ -37,7 +38,7 @@ from edge_assistant.frontends.web.auth import SIGNED_IN, principal_of
 from edge_assistant.frontends.web.ports import Assistant, Voice
 from edge_assistant.frontends.web.responses import unexpected
 from edge_assistant.frontends.web.talk import Said, Talks
-from edge_assistant.people.person import SignIn
+from edge_assistant.people.person import HOUSEHOLD_ID, SignIn
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     send_seconds: float = 20.0
     """A reader that takes nothing for so long is cut off; it may come back and resume."""
     close_seconds: float = 1.5
+
+
+class SessionChanged(msgspec.Struct, frozen=True, tag="session.changed", tag_field="type"):
+    """A conversation has a new answer to what was not asked on a page."""
+
+    session: str
 
 
 class Sockets:
@@ -105,6 +112,13 @@ class Sockets:
             self._connections.discard(connection)
         return socket
 
+    def turn_ended(self, turn: Turn) -> None:
+        """Tell the pages of those who see it that a turn ended which no page began."""
+        if turn.finished and turn.source not in {"web", "api"}:
+            for each in self._connections:
+                if each.sees(turn):
+                    each.tell_changed(turn.session)
+
     async def close(self, reason: str, chosen: Callable[[SignIn], bool] | None = None) -> None:
         """Close the sockets of the sign-ins chosen, or all; raises nothing, ends within two seconds."""
         code = WSCloseCode.GOING_AWAY if chosen is None else WSCloseCode.POLICY_VIOLATION
@@ -133,6 +147,7 @@ class Connection:
         self._limits = limits
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, asyncio.Task[None]] = {}
+        self._news: dict[str, asyncio.Task[None]] = {}
         self._blocked: asyncio.Task[None] | None = None
         """Writes a frame to a client that reads too slowly; None while there is room."""
 
@@ -146,6 +161,20 @@ class Connection:
         finally:
             await self._leave()
 
+    def sees(self, turn: Turn) -> bool:
+        """Whether a turn belongs to whoever opened this page, or to all who live here."""
+        own = self._principal.id
+        return turn.line[0] == own or (turn.line[0] == HOUSEHOLD_ID and self._principal.role != "guest")
+
+    def tell_changed(self, session: str) -> None:
+        """Say that a conversation has something new; returns at once, and says it once to a slow reader."""
+        if session not in self._news:
+            self._begin(self._news, session, self._say_changed(session), "news")
+
+    async def _say_changed(self, session: str) -> None:
+        with contextlib.suppress(ConnectionError):
+            await self._send(SessionChanged(session))
+
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye, or cut the connection when the client doesn't take that."""
         try:
@@ -155,7 +184,7 @@ class Connection:
             self._abort()
 
     async def _leave(self) -> None:
-        tasks = [*self._watchers.values(), *self._stops.values(), *self._talks.tasks]
+        tasks = [*self._watchers.values(), *self._stops.values(), *self._news.values(), *self._talks.tasks]
         if self._blocked is not None:
             tasks.append(self._blocked)
         for task in tasks:
@@ -266,16 +295,16 @@ class Connection:
             self._begin(self._stops, turn.id, turn.cancel(), "stop")
 
     def _begin(
-        self, tasks: dict[str, asyncio.Task[None]], turn_id: str, work: Coroutine[Any, Any, None], verb: str
+        self, tasks: dict[str, asyncio.Task[None]], name: str, work: Coroutine[Any, Any, None], verb: str
     ) -> None:
-        task = asyncio.create_task(work, name=f"web-{verb}-{turn_id}")
-        tasks[turn_id] = task
+        task = asyncio.create_task(work, name=f"web-{verb}-{name}")
+        tasks[name] = task
 
         def ended(task: asyncio.Task[None]) -> None:
-            if tasks.get(turn_id) is task:
-                del tasks[turn_id]
+            if tasks.get(name) is task:
+                del tasks[name]
             if not task.cancelled() and isinstance(error := task.exception(), Exception):
-                unexpected(error, f"{verb} of a turn")
+                unexpected(error, f"{verb} of a turn or session")
 
         task.add_done_callback(ended)
 
@@ -291,7 +320,7 @@ class Connection:
     async def _refuse(self, error: EdgeError, turn_id: str = "") -> None:
         await self._send(refusal(error, turn_id))
 
-    async def _send(self, message: Event | Refusal | Said) -> None:
+    async def _send(self, message: Event | Refusal | Said | SessionChanged) -> None:
         await self._send_frame(msgspec.json.encode(message), WSMsgType.TEXT)
 
     async def _send_binary(self, data: bytes) -> None:

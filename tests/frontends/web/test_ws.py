@@ -6,7 +6,10 @@ import json
 import aiohttp
 import pytest
 
+from edge_assistant.assistant.events import TurnFailed
+from edge_assistant.assistant.request import Principal
 from edge_assistant.assistant.text import MAX_TEXT_CHARACTERS
+from edge_assistant.assistant.turn import Turn
 from edge_assistant.errors import BusyError, EdgeError
 from edge_assistant.frontends.web.ws import MAX_RECEIVED_BYTES, Limits
 from tests.frontends.web.conftest import read_until, until
@@ -337,3 +340,34 @@ async def test_an_error_while_watching_is_told(site, assistant, monkeypatch):
         await socket.send_json({"type": "resume", "id": "t1"})
         refused = await socket.receive_json(timeout=30)
         assert (refused["code"], refused["id"]) == ("STORE_DAMAGED", "t1")
+
+
+async def test_who_sees_a_conversation_hears_of_answers_that_no_page_asked_for_and_nobody_else_does(
+    site, assistant
+):
+    users = site.people.users
+    others = [(await users.add(name, role)).id for name, role in (("Mia", "member"), ("Gus", "guest"))]
+    people = [await site.sign_in(who) for who in ("owner", *others)]
+    sockets = [await each.ws_connect("/api/ws") for each in people]
+    await until(lambda: len(site.server._sockets) == 3)
+    for turn_id, source, line in (
+        ("own", "cloud", ("owner", "private")),
+        ("all", "voice", ("household", "shared")),
+        ("web", "web", ("owner", "page")),
+        ("api", "api", ("owner", "program")),
+    ):
+        turn = Turn(turn_id, line[1], Principal("owner", "owner"), source)
+        turn.line = line
+        assistant.turns[turn_id] = turn
+        site.server.turn_ended(turn)  # it has just begun: nobody is told
+        turn.append(TurnFailed(id=turn_id, seq=1, code="X", message="x"))
+        site.server.turn_ended(turn)
+    for socket in sockets:  # what comes before the answer to this was told
+        await socket.send_json({"type": "resume", "id": "none", "after": 0})
+    heard = [await read_until(socket, "error") for socket in sockets]
+    told = [
+        sorted(each["session"] for each in frames if each["type"] == "session.changed") for frames in heard
+    ]
+    assert told == [["private", "shared"], ["shared"], []]
+    for socket in sockets:
+        await socket.close()

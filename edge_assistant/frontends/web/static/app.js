@@ -38,6 +38,7 @@ class App {
       onEvent: (event) => this.chat.heard(event),
       onRefused: (error) => this.refused(error),
       onState: (state) => this.connectionIs(state),
+      onNews: (session) => this.heardFromTab({ session }),
       signedIn: () => this.signedIn(),
     });
     this.chat = new Chat(byId, this.connection, new Follow(byId("scroll"), byId("jump")), {

@@ -123,15 +123,21 @@ function sentence(text) {
   return /[.!?]$/.test(line) ? line : `${line}.`;
 }
 
+function inWords(reason) {
+  return t("reasons").reduce((text, [said, words]) => text.replace(said, words), reason);
+}
+
 function detailLine({ route, timings, usage }) {
   const parts = [];
-  if (route?.model && route.model !== "cloud") parts.push(route.model);
+  const here = (route?.model ?? "").replace(/^cloud( \+ )?/, "");
+  if (here) parts.push(here);
   if (route?.rung === "cloud") parts.push(t("fromCloud"));
-  if (/cloud|stayed on this device/.test(route?.reason ?? "")) parts.push(route.reason);
+  if (route?.reason && (route.rung === "cloud" || /cloud|stayed on this device/.test(route.reason))) parts.push(inWords(route.reason));
   if (timings?.first_token_ms) parts.push(t("firstToken", (timings.first_token_ms / 1000).toFixed(2)));
   const seconds = ((timings?.total_ms ?? 0) - (timings?.first_token_ms ?? 0)) / 1000;
   const tokens = usage?.completion_tokens ?? 0;
-  if (tokens > 1 && seconds > 0) parts.push(t("speed", ((tokens - 1) / seconds).toFixed(1)));
+  const inOne = !route?.model?.includes(" + "); // else much of the time was spent on waiting for the other one
+  if (tokens > 1 && seconds > 0 && inOne) parts.push(t("speed", ((tokens - 1) / seconds).toFixed(1)));
   if (tokens) parts.push(t("tokens", tokens));
   return parts.join(" · ");
 }

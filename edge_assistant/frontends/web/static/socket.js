@@ -15,11 +15,11 @@ export function retryDelay(attempt, random = Math.random()) {
 export class Connection {
   /**
    * `onEvent(event)` gets each event of a watched turn once and in order, `onRefused(error)` what was
-   * not carried out, `onState(state)` "connecting", "open" or "offline"; `signedIn()` resolves to
-   * false when reconnecting is useless.
+   * not carried out, `onState(state)` "connecting", "open" or "offline", `onNews(session)` that a chat
+   * has an answer that no page asked for; `signedIn()` resolves to false when reconnecting is useless.
    */
-  constructor({ onEvent, onRefused, onState, signedIn }) {
-    Object.assign(this, { onEvent, onRefused, onState, signedIn });
+  constructor({ onEvent, onRefused, onState, onNews, signedIn }) {
+    Object.assign(this, { onEvent, onRefused, onState, onNews, signedIn });
     this.onVoice = this.onSound = () => {}; // what belongs to something that is said
     this.watched = new Map(); // turn id → {after, message}; message is null once the device has it
     this.outbox = new Outbox();
@@ -77,6 +77,7 @@ export class Connection {
 
   received(event) {
     if (VOICE.has(event.type)) return this.onVoice(event);
+    if (event.type === "session.changed") return this.onNews(event.session);
     const turn = this.watched.get(event.id);
     if (event.type === "error") {
       this.unwatch(event.id);

@@ -99,6 +99,7 @@ const ENGLISH = {
   notSent: "Not sent.",
   details: "Details",
   fromCloud: "from the cloud",
+  reasons: [], // why an answer came from where it came, as the device says it, and in this language
   firstToken: (seconds) => `first word after ${seconds} s`,
   speed: (rate) => `${rate} tokens/s`,
   tokens: (count) => `${count} tokens`,
