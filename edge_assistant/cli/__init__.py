@@ -48,6 +48,12 @@ COMMANDS = (
     ("recovery-code", "edge_assistant.cli.recovery_code", "make and print a new recovery code"),
     ("bench", "edge_assistant.cli.bench", "measure this device"),
     ("fleet", "edge_assistant.cli.fleet", "enrol, watch and cut off many devices of one operator"),
+    ("update", "edge_assistant.cli.update", "bring this device to the version that its operator signed"),
+    (
+        "update-repository",
+        "edge_assistant.cli.update_repository",
+        "on the operator's machine: sign releases that devices update to",
+    ),
     ("cloud-worker", "edge_assistant.cli.cloud_worker", "answer devices' questions with a larger model"),
 )
 """Name, module, one line of help."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 from tqdm import tqdm
@@ -193,13 +194,15 @@ class BarProgress:
 class LineProgress:
     """A line for each tenth of a file, for logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Print to `stream`, else to stdout."""
+        self._stream = stream
         self._name, self._total, self._done, self._told = "", 0, 0, 0
 
     def begin(self, name: str, total: int) -> None:
         """Say what is fetched."""
         self._name, self._total, self._done, self._told = name, total, 0, 0
-        print(f"fetching {name} ({total / 10**6:.1f} MB)", flush=True)
+        self.note(f"fetching {name} ({total / 10**6:.1f} MB)")
 
     def advance(self, count: int) -> None:
         """Say how far it is at each further tenth."""
@@ -207,14 +210,14 @@ class LineProgress:
         tenths = min(10, self._done * 10 // max(1, self._total))
         if tenths > self._told:
             self._told = tenths
-            print(f"{self._name}: {tenths * 10} %", flush=True)
+            self.note(f"{self._name}: {tenths * 10} %")
 
     def end(self) -> None:
         """Nothing is left open."""
 
     def note(self, text: str) -> None:
         """Print one line."""
-        print(text, flush=True)
+        print(text, file=self._stream, flush=True)
 
 
 class JsonProgress:

@@ -426,6 +426,21 @@ class Fleet(Section, frozen=True):
     """Keys that the operator may change; `*` is all of those that docs/fleet.md lists, none is `[]`."""
 
 
+class Update(Section, frozen=True):
+    """`[update]`: newer versions, signed by the operator."""
+
+    url: Annotated[str, msgspec.Meta(pattern=_URL, max_length=2048)] = ""
+    """Where releases lie: a folder behind any web server."""
+    root_file: Annotated[str, msgspec.Meta(max_length=4096)] = "/etc/edge-assistant/update-root.json"
+    """The operator's first `root.json`: whose releases are trusted."""
+    automatic: bool = False
+    """Whether it looks every night and takes what it finds."""
+    start_seconds: Annotated[float, msgspec.Meta(ge=30, le=86_400)] = 900.0
+    """How long a new version may take to become well."""
+    probation_seconds: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 120.0
+    """How long it must stay well then."""
+
+
 class Telemetry(Section, frozen=True):
     """`[telemetry]`: traces of turns for the operator, without any text."""
 
@@ -469,6 +484,7 @@ class Config(Section, frozen=True):
     cloud: CloudSettings = CloudSettings()
     guard: Guard = Guard()
     fleet: Fleet = Fleet()
+    update: Update = Update()
     telemetry: Telemetry = Telemetry()
 
     @property

@@ -73,7 +73,7 @@ def _set_aside(database: Path) -> list[Path]:
     ours = (".keys.json", "-wal", "-shm")
     found = sorted(
         path
-        for why in ("before-restore", "damaged")
+        for why in ("before-restore", "damaged", "newer")
         for path in database.parent.glob(f"{database.name}.{why}*")
     )
     return [path for path in found if not path.name.endswith(ours)]

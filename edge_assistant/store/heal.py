@@ -17,7 +17,16 @@ import msgspec
 
 from edge_assistant.errors import EdgeError, StoreError
 from edge_assistant.store.backup import link_aside, move_in, unpack, verify
-from edge_assistant.store.connection import SUSPECT, check_header, lineage_of, remove_database, side_file
+from edge_assistant.store.connection import (
+    SIDE_FILES,
+    SUSPECT,
+    check_header,
+    connect,
+    empty_log,
+    lineage_of,
+    remove_database,
+    side_file,
+)
 from edge_assistant.store.database import Database
 from edge_assistant.store.envelope import Envelope
 from edge_assistant.store.files import PRIVATE, write_private
@@ -35,6 +44,9 @@ HEALING = "-healing"
 
 BEGUN = "-begun"
 """A file beside a database that was there once: if it is missing then, it is lost and none is made."""
+
+BEFORE_UPDATE = ".before-update"
+"""A copy beside the database from before an update (update/keepsake.py), as long as that is on probation."""
 
 SET_ASIDE = 2
 """Damaged databases that are kept."""
@@ -83,6 +95,8 @@ async def open_store(path: Path, ring: KeyRing, nightly: Path) -> Opened:
     try:
         return await _open(path, ring)
     except StoreError as error:
+        if error.code == "STORE_NEWER" and take_back(path, ring):
+            return await _open(path, ring)
         if error.code not in MENDABLE or not heal(path, ring, nightly, error.code):
             raise
     return await _open(path, ring)
@@ -129,6 +143,27 @@ def heal(path: Path, ring: KeyRing, nightly: Path, reason: str) -> bool:
     finally:
         remove_database(copy)
     logger.error("the database was damaged and is restored from the backup of %s", backup.made_at)
+    return True
+
+
+def take_back(path: Path, ring: KeyRing) -> bool:
+    """Put the copy from before an update in the place of a database that it made too new for this version.
+
+    The newer one is set aside as `assistant.db.newer`. Returns whether there was a copy.
+    """
+    copy = side_file(path, BEFORE_UPDATE)
+    if not copy.exists():
+        return False
+    connection = connect(copy, ring.unlock())
+    try:
+        empty_log(connection)
+    finally:
+        connection.close()
+    for name in SIDE_FILES:
+        side_file(copy, name).unlink(missing_ok=True)
+    aside = link_aside(path, ring, "newer")
+    move_in(copy, path, aside)
+    logger.warning("the store is again as it was before an update that was taken back")
     return True
 
 
