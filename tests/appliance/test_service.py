@@ -64,7 +64,7 @@ def test_the_page_is_reached_through_the_socket_that_systemd_holds(machine: Mach
     health = f"import urllib.request; print(urllib.request.urlopen('{address}', timeout=60).read())"
     machine.run("systemctl stop edge-assistant.service")
     assert machine.pid == 0
-    said = machine.run(f'/opt/edge-assistant/.venv/bin/python -c "{health}"').stdout
+    said = machine.run(f'/opt/edge-assistant/current/.venv/bin/python -c "{health}"').stdout
     assert "status" in said, "the connection waited for the start"
     machine.wait_until(lambda: machine.ready)
 
