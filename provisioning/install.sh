@@ -237,7 +237,7 @@ before=$(readlink "$prefix/current" 2>/dev/null || true)
 number=1
 while [ -e "$prefix/versions/installed-$number" ]; do number=$((number + 1)); done
 put_together "installed-$number"
-rm -f "$prefix/update/probation"
+rm -f "$prefix/update/probation" "$state"/assistant.db.before-update*
 switch_to "installed-$number"
 install_units
 ln -sfn "$prefix/current/.venv/bin/edge-assistant" /usr/local/bin/edge-assistant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from edge_assistant.errors import UsageError
 from edge_assistant.ops.logs import set_up_logging
 from edge_assistant.update.keepsake import Keepsake
 from edge_assistant.update.place import Outcome, Place
+from edge_assistant.update.release import UpdateError
 from edge_assistant.update.service import SystemdService
 from edge_assistant.update.source import open_source
 from edge_assistant.update.trial import Patience, Trial
@@ -43,6 +45,9 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "status":
         _show(args, _status(place))
         return 0
+    # The end of a terminal's connection is not the end of an update; SIGTERM calls it off in order.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = load_config(args.config)
     updater = _updater(place, config, getattr(args, "folder", ""), quiet=args.json)
     if args.action == "check":
@@ -58,11 +63,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _automatic(place: Place, config: Config, updater: Updater) -> None:
-    if config.update.automatic:
-        updater.apply()
-    elif place.probation is not None:
+    if not config.update.automatic:
         with place.alone():
             updater.go_on()
+        return
+    try:
+        updater.apply()
+    except UpdateError as error:
+        if error.code != "UPDATE_FAILED_BEFORE":  # that was said when it failed
+            raise
 
 
 def _updater(place: Place, config: Config, folder: str, *, quiet: bool) -> Updater:

@@ -22,10 +22,9 @@ class Keepsake:
         self._database = database
         self._copy = database.with_name(database.name + BEFORE_UPDATE)
 
-    def require_room(self) -> None:
-        """Raise UPDATE_DISK_FULL when there is no room for it."""
-        if self._database.exists():
-            require_room(self._database.parent, sum(path.stat().st_size for path in self._sources()))
+    def require_room(self, besides: int) -> None:
+        """Raise UPDATE_DISK_FULL when there is no room for it and so many bytes besides."""
+        require_room(self._database.parent, besides + sum(path.stat().st_size for path in self._sources()))
 
     def take(self) -> None:
         """Copy the database, which nobody has open."""

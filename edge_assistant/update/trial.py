@@ -60,11 +60,11 @@ class Trial:
     def begin(self, new: str) -> Outcome:
         """Let another version take the place of the one that runs, and see it through."""
         probation = self._place.begin_probation(new, self._service.health().word)
-        self._service.stop()
         try:
+            self._service.stop()
             self._keepsake.take()
             self._place.switch(new)
-        except UpdateError:
+        except BaseException:  # also Ctrl+C must not leave it stopped
             self._call_off()
             raise
         self._service.start()
@@ -74,6 +74,8 @@ class Trial:
         """End what a power cut left half done; None when there was nothing, or nothing came of it yet."""
         probation = self._place.probation
         if probation is None:
+            if self._service.health().running:  # and so has taken up the copy, if it had to
+                self._keepsake.drop()
             return None
         if self._place.current == probation.new:
             if not self._service.health().running:

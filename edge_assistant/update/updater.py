@@ -159,7 +159,8 @@ class Updater:
     def _install(self, offer: Offer, source: Source) -> str:
         """Bring a release here and put it together beside the one that runs; returns its name."""
         files = self._needed(offer.release)
-        self._keepsake.require_room()
+        models = [file.size for file in files if file.path.startswith("models/")]
+        self._keepsake.require_room(sum(models))
         missing = sum(self._shelf.missing_bytes(file.sha256, file.size) for file in files)
         require_room(self._place.work, missing + offer.release.installed_bytes)
         self._fetch(files, source, missing)

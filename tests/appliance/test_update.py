@@ -32,7 +32,7 @@ url = "http://127.0.0.1:8000"
 start_seconds = 120
 probation_seconds = 3
 """
-CRASH = ('"""Show where the chat is."""', 'raise SystemExit(1)')
+CRASH = ('"""Show where the chat is."""', "raise SystemExit(1)")
 """An edit after which the daemon dies as soon as it is ready, when it has opened its store."""
 MIGRATION = (
     "    create_home,\n)",
