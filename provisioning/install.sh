@@ -126,7 +126,8 @@ put_together() { # put_together NAME
         [ ! -d "$folder" ] || [ -f "$folder/version" ] || rm -rf "$folder"
     done
     rm -rf "$mine"
-    trap 'rm -rf "$mine"' EXIT
+    # Not every tool that ran out of room says so: the shell does when it can't write.
+    trap 'echo probe > "$mine/probe" || true; rm -rf "$mine"' EXIT
     mkdir "$mine"
     "$python" -m venv "$mine/.venv"
     pip="$mine/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-warn-script-location"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,9 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
         return bool(part) and part in self.path
 
     def _without_end(self, content: bytes) -> None:
-        self.wfile.write(content)
-        while not self.owner.ending.is_set():
-            self.wfile.write(b"\0" * 65536)
+        with contextlib.suppress(OSError):  # the device hangs up
+            self.wfile.write(content)
+            while not self.owner.ending.is_set():
+                self.wfile.write(b"\0" * 65536)
 
     def _send(self, content: bytes) -> None:
         if self._is(self.owner.silent):

@@ -181,6 +181,30 @@ def test_a_full_disk_stops_it_before_anything_is_changed(
     assert version(service) == "1.8"
 
 
+@LATER
+def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_version_running(tmp_path: Path) -> None:
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(tmp_path)), check=True)
+    try:
+        yard = Yard(tmp_path / "yard").set_up()
+        yard.release("1.1")
+        used = sum(1 for _ in tmp_path.rglob("*"))
+        remount = f"remount,size=200m,nr_inodes={used + 300}"  # room for bytes, but soon none for files
+        subprocess.run(("mount", "-o", remount, str(tmp_path)), check=True)
+        with refused("UPDATE_DISK_FULL"):
+            yard.updater(yard.service()).apply()
+        assert yard.place.current == "installed-1"
+        assert [path.name for path in (yard.place.prefix / "versions").iterdir()] == ["installed-1"]
+        assert yard.boot() == "1.0"
+        subprocess.run(("mount", "-o", "remount,size=200m,nr_inodes=1000000", str(tmp_path)), check=True)
+        service = yard.service()
+        service.start()
+        yard.updater(service).apply()
+        service.stop()
+        assert yard.boot() == "1.1"
+    finally:
+        subprocess.run(("umount", str(tmp_path)), check=True)
+
+
 def test_two_updates_at_once_are_one_too_many(yard: Yard, service: ProcessService) -> None:
     with yard.place.alone(), refused("UPDATE_RUNNING"):
         yard.updater(service).apply()

@@ -26,7 +26,7 @@ from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.measurement import Measurement, Setting
 from edge_assistant.errors import EdgeError
 
-CUTS, CUTS_PER_RELEASE, AT_ONCE = 200, 6, 2
+CUTS, CUTS_PER_RELEASE, AT_ONCE = 200, 10, 2
 LATEST_SECONDS = 120.0
 
 _OPERATIONS = frozenset({
