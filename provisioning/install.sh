@@ -61,6 +61,7 @@ stop_units() {
 
 enable_units() {
     systemctl enable edge-assistant.service edge-assistant.socket edge-assistant-update.timer >/dev/null 2>&1 || true
+    if running; then systemctl start edge-assistant-update.timer || true; fi
 }
 
 uninstall() {

@@ -63,14 +63,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _automatic(place: Place, config: Config, updater: Updater) -> None:
-    if not config.update.automatic:
-        with place.alone():
-            updater.go_on()
-        return
     try:
-        updater.apply()
+        if config.update.automatic:
+            updater.apply()
+        else:
+            with place.alone():
+                updater.go_on()
     except UpdateError as error:
-        if error.code != "UPDATE_FAILED_BEFORE":  # that was said when it failed
+        if error.code not in {"UPDATE_FAILED_BEFORE", "UPDATE_RUNNING"}:  # said when it failed; somebody is at it
             raise
 
 
