@@ -70,7 +70,7 @@ def _automatic(place: Place, config: Config, updater: Updater) -> None:
             with place.alone():
                 updater.go_on()
     except UpdateError as error:
-        if error.code not in {"UPDATE_FAILED_BEFORE", "UPDATE_RUNNING"}:  # said when it failed; somebody is at it
+        if error.code not in {"UPDATE_FAILED_BEFORE", "UPDATE_RUNNING"}:  # said before; somebody is at it
             raise
 
 
