@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from functools import partial
@@ -22,6 +23,10 @@ from edge_assistant.update.service import SystemdService
 from edge_assistant.update.source import open_source
 from edge_assistant.update.trial import Patience, Trial
 from edge_assistant.update.updater import Updater, settle_units
+
+
+STATE = "/var/lib/edge-assistant"
+"""Of a service that install.sh made; root's own is another one."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "status":
         _show(args, _status(place))
         return 0
+    os.environ.setdefault("STATE_DIRECTORY", STATE)
     # The end of a terminal's connection is not the end of an update; SIGTERM calls it off in order.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

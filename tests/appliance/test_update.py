@@ -100,7 +100,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, operator: Operator) -> Ite
 
 def update(machine: Machine, *words: str, check: bool = True) -> Any:
     """Run `update` as root and return what it prints, or the line of its error."""
-    command = f"STATE_DIRECTORY=/var/lib/edge-assistant edge-assistant update {' '.join(words)} --json"
+    command = f"edge-assistant update {' '.join(words)} --json"
     done = machine.run(command, check=check, seconds=300)
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr.splitlines()[-1]
 
@@ -141,7 +141,7 @@ def test_a_power_cut_in_the_probation_is_gone_on_from_after_the_start(
 ) -> None:
     operator.release("0.1.3")
     machine.configure(CONFIGURATION.replace("probation_seconds = 3", "probation_seconds = 600"))
-    machine.run("STATE_DIRECTORY=/var/lib/edge-assistant edge-assistant update apply >/dev/null 2>&1 &")
+    machine.run("edge-assistant update apply >/dev/null 2>&1 &")
     status = "/opt/edge-assistant/update/probation"
     machine.wait_until(lambda: " 1 " in machine.run(f"cat {status}", check=False).stdout, 200)
     machine.run("pkill -KILL -f '[u]pdate apply'")
