@@ -24,7 +24,6 @@ from edge_assistant.update.source import open_source
 from edge_assistant.update.trial import Patience, Trial
 from edge_assistant.update.updater import Updater, settle_units
 
-
 STATE = "/var/lib/edge-assistant"
 """Of a service that install.sh made; root's own is another one."""
 
