@@ -61,6 +61,14 @@ _DISCLOSES_DE = re.compile(
     r"(?:ist|sind|hat|haben|heißt|war|wohnt|leidet|arbeitet|nimmt)\b)",
     re.IGNORECASE,
 )
+_DISCLOSES_EN = re.compile(
+    r"(?:^|[.!?,;:\n]\s{0,4}|\b(?:and|since|because|as|but|that)\s{1,4})"
+    r"(?:i(?:'m| am| was| have| had|'ve (?:got|had|been)| got| suffer| take| earn| live| work| weigh)\b"
+    r"(?!\s+(?:(?:a|another|one|some|two|three|\d+)\s+(?:\w+\s+)?questions?|looking|wondering|curious|trying|"
+    r"writing|reading|thinking)\b)"
+    r"|(?:my|our)\s+[\w'-]+(?:\s+[\w-]+)?\s+(?:is|are|has|have|was|were|had|lives?|works?|suffers?|takes?|got)\b)",
+    re.IGNORECASE,
+)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 _WINDOW = 8
 """Sentences that are looked at together: `statements` is made for messages and takes no whole letter."""
@@ -187,7 +195,10 @@ def discloses(text: str) -> bool:
     """Whether somebody says something about themselves or theirs in a text, as far as its form tells."""
     sentences = _SENTENCES.split(text)
     windows = (sentences[start : start + _WINDOW] for start in range(0, len(sentences), _WINDOW))
-    return bool(_DISCLOSES_DE.search(text)) or any(statements("\n".join(window)) for window in windows)
+    said = text.replace("’", "'")
+    if _DISCLOSES_DE.search(said) or _DISCLOSES_EN.search(said):
+        return True
+    return any(statements("\n".join(window)) for window in windows)
 
 
 class Budget(Protocol):

@@ -19,6 +19,7 @@ from edge_assistant.assistant.routing import (
     Policy,
     asked_for,
     decide,
+    discloses,
 )
 from edge_assistant.config import Config
 from edge_assistant.errors import ModelError
@@ -91,6 +92,25 @@ def test_an_unsure_beginning_is_told_by_its_mean():
         assert heard == [None] * 11 + [unsure]
         if not unsure:
             assert doubt.hear(0.0) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("I'm allergic to nuts, what can I eat?", True),
+        ("since I have diabetes, what may I eat?", True),
+        ("my sister's name is Klara, is that a good name?", True),
+        ("What may I drink? My wife is pregnant.", True),
+        ("Is it far, and I live in Berlin?", True),
+        ("Ich habe Diabetes, was darf ich essen?", True),
+        ("I have a quick question: what is the capital of France?", False),
+        ("I'm wondering why the sky is blue.", False),
+        ("What is the capital of France, and how big is it?", False),
+        ("Write a poem about a man who lost his hat.", False),
+    ],
+)
+def test_what_somebody_says_about_themselves_is_found_also_within_a_question(text, told):
+    assert discloses(text) is told
 
 
 class Source:

@@ -127,6 +127,8 @@ async def _run(setting: Setting) -> Tally:
             await asyncio.gather(
                 *(_one_device(model, texts[n::DEVICES], tally) for n, model in enumerate(models))
             )
+            if breaking.done():
+                breaking.result()  # what could break nothing any more has measured nothing
         finally:
             breaking.cancel()
             await asyncio.gather(breaking, return_exceptions=True)
