@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import apsw
@@ -13,6 +14,7 @@ from edge_assistant.store.database import Database
 from edge_assistant.store.heal import open_store
 from edge_assistant.store.keys import KeyRing
 from edge_assistant.update.keepsake import Keepsake
+from edge_assistant.update.release import UpdateError
 
 
 async def said(path: Path, ring: KeyRing) -> list[str]:
@@ -75,3 +77,19 @@ async def test_without_an_update_a_store_that_is_too_new_stays_as_it_is(tmp_path
     with pytest.raises(StoreError, match="STORE_NEWER"):
         await said(path, ring)
     assert not (tmp_path / "assistant.db.newer").exists()
+
+
+@pytest.mark.parametrize("planted", ["assistant.db", "assistant.db-wal", "assistant.db.before-update.part"])
+def test_root_follows_no_link_in_the_folder_of_the_service(tmp_path: Path, planted: str) -> None:
+    secret, folder = tmp_path / "secret", tmp_path / "state"
+    folder.mkdir()
+    secret.write_text("of root")
+    (folder / "assistant.db").write_text("the store")
+    (folder / planted).unlink(missing_ok=True)
+    (folder / planted).symlink_to(secret)
+    keepsake = Keepsake(folder / "assistant.db")
+    with contextlib.suppress(UpdateError):  # refused, or of what was planted nothing is left
+        keepsake.take()
+    assert secret.read_text() == "of root"
+    copies = list(folder.glob("assistant.db.before-update*"))
+    assert not any("of root" in copy.read_text() for copy in copies)
