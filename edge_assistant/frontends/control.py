@@ -205,6 +205,7 @@ class _Connection:
                 self._watch(await self._assistant.confirm(confirms, principal, "control"), 0)
 
     async def _upload(self, order: UploadDocument) -> msgspec.Struct:
+        await document_orders.write_down(order, self._services.audit)
         try:
             return await document_orders.receive(order, self._services.library, self._reader)
         except (EOFError, OSError) as error:
@@ -228,6 +229,7 @@ class _Connection:
             case _ if isinstance(order, memory_orders.MemoryOrder):
                 return await memory_orders.obey(order, self._services)
             case _:
+                await document_orders.write_down(order, self._services.audit)
                 return await document_orders.obey(order, self._services.library)
 
     async def _serve_owner(self, order: OwnerOrder) -> msgspec.Struct:

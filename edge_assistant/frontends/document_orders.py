@@ -15,6 +15,7 @@ from edge_assistant.documents.upload import PIECE_BYTES
 from edge_assistant.errors import EdgeError
 from edge_assistant.frontends.protocol import Id
 from edge_assistant.people.person import OWNER_ID
+from edge_assistant.store.audit import AuditLog
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
@@ -101,6 +102,12 @@ class PassageList(msgspec.Struct, frozen=True, tag="documents.found", tag_field=
     """Passages, the best first."""
 
     items: list[Found]
+
+
+async def write_down(order: DocumentOrder | UploadDocument, audit: AuditLog) -> None:
+    """Put into the audit log that somebody looks into the library or changes it."""
+    if not isinstance(order, SeeDocuments):
+        await audit.record(str(order.__struct_config__.tag), order.user, {"source": "control"})
 
 
 async def obey(order: DocumentOrder, library: Library | None) -> DocumentList | PassageList | UnseenList:

@@ -17,6 +17,7 @@ from edge_assistant.frontends.web.responses import json_response
 from edge_assistant.frontends.web.sessions import view_of
 from edge_assistant.memory.conversation import Session, StoredTurn, TurnStatus
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.store.audit import AuditLog
 
 MOST_QUERY_CHARACTERS = 200
 EXPORTED_AT_ONCE = 200
@@ -45,8 +46,9 @@ class InspectedTurn(msgspec.Struct, frozen=True, kw_only=True):
 class History:
     """Serves a person's past; other people's doesn't exist here."""
 
-    def __init__(self, conversations: Conversations) -> None:
+    def __init__(self, conversations: Conversations, audit: AuditLog) -> None:
         self._conversations = conversations
+        self._audit = audit
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the past."""
@@ -78,6 +80,7 @@ class History:
             raise UsageError("WEB_BAD_FIELD", "format is markdown or json")
         session_id, person = request.match_info["id"], principal_of(request).id
         session = await self._conversations.session(session_id, person)
+        await self._audit.record("conversation.exported", person, {"format": kind})
         turns = self._all_turns(session_id, person)
         pieces = (
             _json(session, turns) if kind == "json" else _markdown(session, turns, _YOU.get(language, "You"))

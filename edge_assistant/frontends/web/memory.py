@@ -85,6 +85,7 @@ class MemoryPages:
         body, person = await read_json(request, NewFact), principal_of(request)
         shared = body.shared and person.role != "guest"
         facts = await self._facts.add(person.id, body.text, shared=shared)
+        await self._audit.record("memory.added", person.id, {"facts": len(facts), "shared": shared})
         return json_response({"facts": facts}, status=201)
 
     @allow("guest", "memory")
@@ -96,6 +97,7 @@ class MemoryPages:
             raise EdgeError("TURN_NOT_FOUND", "there is no such turn")
         provenance = Provenance(session=turn.session, turn=turn.turn_id, source="web")
         facts = await self._facts.answer(who, turn.user_text, body.text, provenance)
+        await self._audit.record("memory.corrected", who, {"facts": len(facts)})
         return json_response({"facts": facts}, status=201)
 
     @allow("guest", "memory")
@@ -107,17 +109,24 @@ class MemoryPages:
         fact = await self._facts.correct(who, fact_id, body.text) if body.text is not None else None
         if body.shared is not None:
             fact = await self._facts.share(who, fact.id if fact else fact_id, shared=body.shared)
+        details = {"text": body.text is not None, "shared": body.shared}
+        await self._audit.record("memory.changed", who, details)
         return json_response(fact)
 
     @allow("guest", "memory")
     async def undo(self, request: web.Request) -> web.Response:
         """Take a memory back; what it took the place of holds again."""
-        return json_response({"facts": await self._facts.undo(principal_of(request).id, _id(request))})
+        who = principal_of(request).id
+        facts = await self._facts.undo(who, _id(request))
+        await self._audit.record("memory.undone", who, {"facts": len(facts)})
+        return json_response({"facts": facts})
 
     @allow("guest", "memory")
     async def forget(self, request: web.Request) -> web.Response:
         """Erase a memory with all that it took the place of."""
-        await self._facts.forget(principal_of(request).id, [_id(request)])
+        who = principal_of(request).id
+        gone = await self._facts.forget(who, [_id(request)])
+        await self._audit.record("memory.forgotten", who, {"facts": gone})
         return web.Response(status=204)
 
     @allow("guest", "memory")

@@ -14,6 +14,7 @@ from edge_assistant.frontends.web.ports import Assistant
 from edge_assistant.frontends.web.responses import json_response, read_json
 from edge_assistant.memory.conversation import StoredTurn, TurnStatus, Visibility
 from edge_assistant.memory.conversations import Conversations
+from edge_assistant.store.audit import AuditLog
 
 PAGE = 50
 MAX_PAGE = 200
@@ -54,9 +55,10 @@ class TurnView(msgspec.Struct, frozen=True, kw_only=True):
 class Sessions:
     """Serves the sessions of the signed-in person; other people's don't exist here."""
 
-    def __init__(self, assistant: Assistant, conversations: Conversations) -> None:
+    def __init__(self, assistant: Assistant, conversations: Conversations, audit: AuditLog) -> None:
         self._assistant = assistant
         self._conversations = conversations
+        self._audit = audit
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of sessions."""
@@ -113,7 +115,9 @@ class Sessions:
     @allow("guest", "chat")
     async def erase(self, request: web.Request) -> web.Response:
         """Erase the session for good, running answer and caches included."""
-        await self._assistant.forget_session(request.match_info["id"], principal_of(request))
+        person = principal_of(request)
+        await self._assistant.forget_session(request.match_info["id"], person)
+        await self._audit.record("conversation.erased", person.id, {})
         return web.Response(status=204)
 
 

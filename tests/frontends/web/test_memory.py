@@ -41,6 +41,13 @@ async def test_a_memory_is_added_corrected_undone_shared_and_forgotten(site: Sit
     assert await texts(client) == ["My sister is called Eve."]
     assert (await call(client, "DELETE", f"/api/memory/{fact['id']}"))[0] == 204
     assert await texts(client, "?replaced=1") == []
+    _, log = await call(client, "GET", "/api/audit")
+    events = [entry["event"] for entry in reversed(log["entries"]) if entry["event"].startswith("memory.")]
+    done = [event for event in events if event not in {"memory.listed", "memory.searched"}]
+    assert done == [
+        "memory.added", "memory.changed", "memory.changed", "memory.undone", "memory.forgotten",
+    ]  # fmt: skip
+    assert "sister" not in str(log)
 
 
 async def test_the_right_answer_to_a_wrong_one_is_kept(site: Site, conversations: Conversations) -> None:

@@ -20,7 +20,7 @@ export function forgetting(user, changed) {
   };
   return [
     el("h3", {}, say("topic")),
-    el("div", { class: "fields" }, labelled(say("topic"), topic, say("topicHint")), actionButton(say("forget"), () => topic.value.trim().length > 1 && run({ topic: topic.value.trim() }), "quiet")),
+    el("div", { class: "fields" }, labelled(say("topicWords"), topic, say("topicHint")), actionButton(say("forget"), () => topic.value.trim().length > 1 && run({ topic: topic.value.trim() }), "quiet")),
     el("h3", {}, say("everything")),
     el("p", { class: "muted small" }, say("everythingText")),
     actionButton(say("everything"), () => run({ person: user }), "quiet"),

@@ -20,7 +20,7 @@ export const GERMAN = {
   removeShort: "Löschen",
   removeEverywhere: "Auch aus Sicherungen, mit allem daraus Gelernten, und mit Beleg",
   removeAsk: (title) => `„${title}“ löschen?`,
-  removeHint: "Der Chat wird auf dem Gerät für immer gelöscht.",
+  removeHint: "Es wird auf dem Gerät für immer gelöscht.",
   removed: "Chat gelöscht.",
   today: "Heute",
   yesterday: "Gestern",
