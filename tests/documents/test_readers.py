@@ -215,6 +215,36 @@ def test_a_notion_export_keeps_hierarchy_addresses_links_and_dates(tmp_path):
     assert rows == ["Name: Gas; Sum: 80\nName: Water; Sum: 30"]
 
 
+def test_archives_within_an_archive_have_one_budget(monkeypatch):
+    monkeypatch.setattr("edge_assistant.documents.readers.archive.TOTAL_BYTES", 400_000)
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("page.md", "".join(f"{n} words stand here. " for n in range(3000)))
+    outer = io.BytesIO()
+    with zipfile.ZipFile(outer, "w") as archive:
+        for number in range(8):
+            archive.writestr(f"part-{number}.zip", inner.getvalue())
+    assert refusal(outer.getvalue()) == "DOCUMENT_UNSAFE_ARCHIVE"
+
+
+def test_a_notion_export_as_html_keeps_its_links_too(tmp_path):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        child = f"House%20{samples.NOTION_ID}/Boiler%20{samples.CHILD_ID}.html"
+        archive.writestr(
+            f"House {samples.NOTION_ID}.html",
+            "<html><head><title>House</title></head><body><article><h1>House</h1>"
+            f'<p>See the <a href="{child}">boiler</a> and <a href="https://example.org/x">this</a>.</p>'
+            "</article></body></html>",
+        )
+    with path.open("rb") as file:
+        blocks = [each for each in read(file, path.name) if isinstance(each, Block)]
+    assert blocks[-1].text == (
+        f"See the [boiler](https://www.notion.so/{samples.CHILD_ID}) and [this](https://example.org/x)."
+    )
+    assert blocks[-1].url == f"https://www.notion.so/{samples.NOTION_ID}"
+
+
 def test_a_zip_bomb_is_not_unpacked_even_when_it_lies_about_its_size(tmp_path):
     assert refusal(samples.zip_bomb(tmp_path / "a.zip").read_bytes()) == "DOCUMENT_UNSAFE_ARCHIVE"
     code = refusal(samples.lying_zip_bomb(tmp_path / "b.zip").read_bytes())

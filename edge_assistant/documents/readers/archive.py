@@ -6,6 +6,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -24,12 +25,19 @@ RATIO_FROM_BYTES = 1 << 20
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError, RuntimeError)
 
 
+@dataclass
+class _Budget:
+    """What an archive may still unpack, with all that lie in it."""
+
+    left: int
+
+
 class Archive:
     """An open archive whose members are read one at a time, within what one document may cost."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, budget: _Budget | None = None) -> None:
         self._zip = _open(file)
-        self._budget = TOTAL_BYTES
+        self._budget = budget or _Budget(TOTAL_BYTES)
         entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
         if len(entries) > MOST_ENTRIES:
             raise Refusal(
@@ -57,12 +65,12 @@ class Archive:
 
     def nested(self, name: str) -> Archive:
         """Open an archive within this one; its files count against the same budget."""
-        inner = Archive(io.BytesIO(self.read(name)))
-        inner._budget = self._budget
-        return inner
+        return Archive(io.BytesIO(self.read(name)), self._budget)
 
     def _pieces(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-        limit = min(MEMBER_BYTES if not entry.filename.endswith(".zip") else TOTAL_BYTES // 4, self._budget)
+        limit = min(
+            MEMBER_BYTES if not entry.filename.endswith(".zip") else TOTAL_BYTES // 4, self._budget.left
+        )
         size = 0
         with self._zip.open(entry) as member:
             while piece := member.read(64 * 1024):
@@ -70,7 +78,7 @@ class Archive:
                 if size > limit:
                     raise _bomb()
                 yield piece
-        self._budget -= size
+        self._budget.left -= size
 
 
 def _open(file: BinaryIO) -> zipfile.ZipFile:

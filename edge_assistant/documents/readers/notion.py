@@ -84,7 +84,11 @@ def _content(path: PurePosixPath, text: str) -> Iterator[Block]:
             yield from rows(csv_rows(io.StringIO(text, newline=""), text[:8192]))
         case ".html" | ".htm":
             try:
-                yield from tree_blocks(parse(text))
+                tree = parse(text)
+                for link in tree.iter("a"):
+                    if target := _url(PurePosixPath(unquote(link.get("href") or "")).stem):
+                        link.set("href", target)
+                yield from tree_blocks(tree)
             except Refusal:
                 return  # an empty page among others
         case ".txt":
