@@ -101,10 +101,10 @@ class Job:
         self._heard = time.monotonic()
 
     def resume(self, index: int) -> None:
-        """Say the chunks from `index` on again: the device lacks them."""
+        """Say the chunks from `index` on again: the device lacks them, and none that it once had."""
         self._heard = time.monotonic()
-        if self._base <= index <= self._base + len(self._chunks):
-            self._acknowledged = max(self._acknowledged, index)
+        if self._acknowledged <= index <= self._base + len(self._chunks):
+            self._acknowledged = index
             self._next, self._last_said = index, False
             self._news.set()
 
@@ -234,7 +234,7 @@ class Job:
         assert completion is not None
         return Finished(
             worker=self._worker, attempt=self.ask.attempt, chunks=self._base + len(self._chunks),
-            reason=completion.reason, model=self._model.status.name, prompt_tokens=completion.prompt_tokens,
+            reason=completion.reason, prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
         )  # fmt: skip
 

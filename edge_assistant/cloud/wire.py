@@ -126,7 +126,6 @@ class Finished(msgspec.Struct, frozen=True, tag="finished", tag_field="type", kw
     attempt: Attempt
     chunks: Index
     reason: FinishReason = "stop"
-    model: Annotated[str, msgspec.Meta(max_length=256)] = ""
     prompt_tokens: Annotated[int, msgspec.Meta(ge=0, le=2**40)] = 0
     completion_tokens: Annotated[int, msgspec.Meta(ge=0, le=2**40)] = 0
 

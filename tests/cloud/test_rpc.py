@@ -301,3 +301,33 @@ async def test_a_wrong_certificate_is_never_talked_to(guarded, tmp_path_factory)
         await asyncio.gather(task, return_exceptions=True)
     finally:
         other.process.kill()
+
+
+async def test_a_device_that_asks_for_everything_again_and_again_gets_a_window_once(
+    at_kitchen, at_worker, upstream
+):
+    inbox = Inbox()
+    connection = Connection(at_kitchen, "edge-assistant-cloud-kitchen")
+    connection.subscribe(wire.reply_topic("kitchen"), inbox)
+    name = "2" * 32
+
+    async def tell(message):
+        await connection.publish(
+            Outgoing(topic=wire.control_topic("kitchen", "w-1"), payload=wire.encode(message))
+        )
+
+    def chunks():
+        return sum(b'"chunk"' in message.payload for message in inbox.messages)
+
+    async with a_worker(at_worker, upstream), connected(connection):
+        line = wire.Line("user", question(2 * wire.WINDOW, "again"))
+        await connection.publish(_asking(wire.Ask(id=name, attempt=1, messages=(line,), seconds=20)))
+        await until(lambda: chunks() == wire.WINDOW)
+        await tell(wire.Acknowledged(id=name, attempt=1, next=wire.WINDOW))
+        await until(lambda: chunks() == 2 * wire.WINDOW)
+        for _ in range(20):
+            await tell(wire.Resume(id=name, attempt=1, next=0))
+        await tell(wire.Resume(id=name, attempt=1, next=2 * wire.WINDOW))  # heard after all of those
+        await until(lambda: b'"finished"' in inbox.messages[-1].payload)
+        await asyncio.sleep(0.2)
+        assert chunks() == 2 * wire.WINDOW
