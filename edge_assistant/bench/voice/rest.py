@@ -18,7 +18,7 @@ from edge_assistant.bench.voice.talk import TOKENS_PER_SECOND
 TURNS = 300
 
 _SETTLE_SECONDS = 5.0
-"""The speaker is closed 3 s after the last sound."""
+"""The speaker is closed 1 s after the last sound."""
 
 IDLE = Goal(
     metric="processor time while nobody speaks, wake word on", unit="% of one core", text="≤ 5 %", at_most=5

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +18,47 @@ PHRASE_CUTOFF = 0.8
 """Least confidence of each word of a phrase; ours, between what phrases and other speech reached."""
 
 
+_KOREAN = (
+    "그 네 아니 우리 나 너 이 오늘 내일 사람 집 물 것 수 등 년 일 영 오후 아이 의 가 에 은 를 "
+    "보 지금 시간 하다 있다 세 개 두 한 말 때 더 안 못 잘 왜 뭐 어디 누구"
+)
+_OTHER_SPEECH = ("[unk]", *_KOREAN.split())
+"""What a grammar takes all other speech for. Most models have a word for that; the Korean one has none,
+takes whatever is said for the phrase, and needs words of every kind to choose from."""
+
+
 class VoskModel:
     """A loaded Vosk model, shared by the recognisers that work on it."""
 
     def __init__(self, folder: Path) -> None:
-        """Load the model below `folder`; raises `SpeechError` ENGINE_MISSING or MODEL_CORRUPT."""
+        """Load the model in `folder`, or in a zip there.
+
+        Raises `SpeechError` ENGINE_MISSING or MODEL_CORRUPT.
+        """
         try:
             import vosk
         except (ImportError, OSError) as error:
             raise SpeechError("ENGINE_MISSING", "vosk can't be loaded: install `[voice]`") from error
         vosk.SetLogLevel(-2)  # it would print what it hears
         try:
-            self._model = vosk.Model(model_path=str(folder))
+            with _unpacked(folder) as files:
+                self._model = vosk.Model(model_path=str(files))
         except Exception as error:  # it raises nothing more precise
             raise SpeechError("MODEL_CORRUPT", f"{folder.name} can't be loaded; pull it again") from error
         self._library = vosk
 
     def recogniser(self, phrases: Sequence[str] = ()) -> Any:
-        """Make a recogniser for anything, or for these phrases and a bin for all other speech."""
+        """Make a recogniser for anything, or for these phrases and what stands for all other speech.
+
+        Raises `SpeechError` WAKE_WORD_UNKNOWN when the model has nothing that stands for it.
+        """
         if not phrases:
             return self._library.KaldiRecognizer(self._model, SAMPLE_RATE_HZ)
-        grammar = json.dumps([*phrases, "[unk]"], ensure_ascii=False)
+        others = [word for word in _OTHER_SPEECH if self.knows(word)]
+        if not others:
+            message = "the Vosk model can't tell phrases from other speech: it has no word [unk]"
+            raise SpeechError("WAKE_WORD_UNKNOWN", message)
+        grammar = json.dumps([*phrases, *others], ensure_ascii=False)
         return self._library.KaldiRecognizer(self._model, SAMPLE_RATE_HZ, grammar)
 
     def knows(self, word: str) -> bool:
@@ -130,6 +153,18 @@ class VoskPhraseDetector:
                 score = min(float(word.get("conf", 1.0)) for word in tail)
                 return Detection(phrase, round(score, 3), accepted=score >= PHRASE_CUTOFF)
         return None
+
+
+@contextmanager
+def _unpacked(folder: Path) -> Iterator[Path]:
+    """Give the folder with a model's files: Vosk's site has models as a zip, which is open while it loads."""
+    archive = next(folder.glob("*.zip"), None)
+    if archive is None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="vosk") as scratch, zipfile.ZipFile(archive) as packed:
+        packed.extractall(scratch)
+        yield next((found.parents[1] for found in Path(scratch).rglob("am/final.mdl")), Path(scratch))
 
 
 def _text(result: str, key: str) -> str:
