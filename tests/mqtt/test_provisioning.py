@@ -204,6 +204,21 @@ def test_more_devices_are_added_and_nothing_is_made_anew(guarded):
     assert (guarded.folder / "devices/attic/client.key").stat().st_mode & 0o077 == 0
 
 
+def test_a_list_that_somebody_edited_stays_and_one_that_nobody_did_follows_ours(guarded):
+    acl, ours = guarded.folder / "acl", (SET_UP.parent / "acl").read_text()
+    for old in (acl, guarded.folder / "acl.made"):
+        old.write_text("# ours of before\n")
+    guarded.set_up("kitchen")
+    assert acl.read_text() == ours
+    edited = ours.replace("pattern write cmnd/#\n", "")
+    acl.write_text(edited)
+    for _ in range(2):
+        guarded.set_up("kitchen")
+        assert acl.read_text() == edited
+    assert (guarded.folder / "acl.new").read_text() == ours
+    acl.write_text(ours)
+
+
 @pytest.mark.parametrize("name", ["Kitchen", "../x", "a/b", "cloud", "fleet", "x" * 41, "-x"])
 def test_a_name_that_no_device_may_have_is_refused(guarded, name):
     assert guarded.set_up(name).startswith("error: ")
