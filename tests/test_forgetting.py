@@ -30,7 +30,7 @@ from edge_assistant.store.audit import AuditLog
 from edge_assistant.store.backup import back_up, unpack
 from edge_assistant.store.connection import connect
 from edge_assistant.store.database import Database
-from edge_assistant.store.erase import NOT_ABOUT_PEOPLE, Document, Old, Person, Sessions, Topic
+from edge_assistant.store.erase import NOT_ABOUT_PEOPLE, Document, Memory, Old, Person, Sessions, Topic
 from edge_assistant.store.keys import KeyRing, read_envelope
 from edge_assistant.store.nightly import NightlyBackups, Rotation
 from edge_assistant.tools.actions import Actions
@@ -272,6 +272,23 @@ async def test_a_receipt_names_nobody_and_only_the_real_one_is_genuine(house: Ho
         replace(receipt, entry_hash="x"), replace(receipt, log_emptied=False),
     ):  # fmt: skip
         assert not await house.forgetting.genuine(forged)
+
+
+async def test_one_memory_goes_everywhere_and_only_by_who_may_change_it(house: House, tmp_path: Path) -> None:
+    backup = tmp_path / "b.backup"
+    await back_up(house.database, house.ring.envelope_path, backup)
+    fact = next(fact for fact in await house.facts.known("ann") if CANARY in fact.text)
+    assert (await house.forgetting.forget(Memory(fact.id, OWNER.id), OWNER.id)).erased == {}
+    before = await house.conversations.snapshot_key("anns")
+    receipt = await house.forgetting.forget(Memory(fact.id, "ann"), "ann")
+    assert (receipt.kind, receipt.erased, receipt.backups_erased) == ("memory", {"memories": 1}, 1)
+    assert [fact.text for fact in await house.facts.known("ann")] == ["I like tea."]
+    assert await house.conversations.snapshot_key("anns") != before
+    unpack(backup, tmp_path / "copy.db")
+    opened = connect(tmp_path / "copy.db", house.key)
+    left = opened.execute("SELECT count(*) FROM facts WHERE text LIKE ?", (f"%{CANARY}%",)).get
+    opened.close()
+    assert left == 0
 
 
 async def test_a_preview_counts_and_takes_nothing(house: House) -> None:

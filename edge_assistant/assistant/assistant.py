@@ -30,7 +30,7 @@ from edge_assistant.errors import BusyError, EdgeError, UsageError
 from edge_assistant.llm.protocol import LanguageModel
 from edge_assistant.memory.conversations import Conversations
 from edge_assistant.people.person import HOUSEHOLD_ID
-from edge_assistant.store.erase import Document, Person, Sessions, Subject, Topic
+from edge_assistant.store.erase import Document, Memory, Person, Sessions, Subject, Topic
 
 logger = logging.getLogger(__name__)
 
@@ -373,7 +373,7 @@ def _concerns(turn: Turn, subject: Subject) -> bool:
     match subject:
         case Sessions(ids):
             return turn.session in ids
-        case Person(principal=who) | Topic(principal=who):
+        case Person(principal=who) | Topic(principal=who) | Memory(principal=who):
             return turn.principal.id == who
         case Document(id=identity):
             told = [event for event in turn.history if isinstance(event, ContextRetrieved)]

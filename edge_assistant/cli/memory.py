@@ -38,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what = forget.add_mutually_exclusive_group()
     what.add_argument("--session", metavar="ID", help="only this conversation and what was learnt in it")
     what.add_argument("--document", metavar="ID", help="only this document")
+    what.add_argument("--memory", metavar="ID", help="only this memory")
     what.add_argument("--topic", metavar="WORDS", help="only what all these words stand in")
     forget.add_argument("--receipt", type=Path, metavar="FILE", help="where to write the receipt")
     forget.add_argument("--yes", action="store_true", help="without asking")
@@ -94,7 +95,7 @@ def _undo(connection: Connection, args: argparse.Namespace) -> None:
 
 
 def _forget(connection: Connection, args: argparse.Namespace) -> int:
-    named = {"session": args.session, "document": args.document, "topic": args.topic}
+    named = {"session": args.session, "document": args.document, "memory": args.memory, "topic": args.topic}
     order = {"type": "memory.forget", "user": args.user, **{k: v for k, v in named.items() if v}}
     if sys.stdin.isatty() and not args.yes and not _confirmed(connection.order(**order, preview=True)):
         return 1

@@ -11,7 +11,7 @@ from edge_assistant.documents import rows
 from edge_assistant.documents.document import HOUSEHOLD
 from edge_assistant.documents.library import Library
 from edge_assistant.memory.erasing import erase_citing
-from edge_assistant.store.erase import Document, EraseHook, Old, Person, Sessions, Subject, Topic
+from edge_assistant.store.erase import Document, EraseHook, Memory, Old, Person, Sessions, Subject, Topic
 
 
 def document_hook(library: Library | None) -> EraseHook:
@@ -57,5 +57,5 @@ def erased_documents(db: apsw.Connection, subject: Subject) -> list[str]:
                 for document in rows.own(db, who)
                 if subject.mentioned_in(f"{document.name} {document.title}")
             ]
-        case Sessions() | Old():
+        case Sessions() | Memory() | Old():
             return []

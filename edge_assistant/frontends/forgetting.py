@@ -9,7 +9,7 @@ import msgspec
 from edge_assistant.assistant.request import Principal
 from edge_assistant.errors import ForbiddenError, UsageError
 from edge_assistant.memory.conversations import Conversations
-from edge_assistant.store.erase import Document, Person, Sessions, Subject, Topic
+from edge_assistant.store.erase import Document, Memory, Person, Sessions, Subject, Topic
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 TopicWords = Annotated[str, msgspec.Meta(min_length=2, max_length=200)]
@@ -22,6 +22,7 @@ class ForgetWish(msgspec.Struct, frozen=True, kw_only=True):
     """Whose: all of it, or the topic. Left out it is whoever asks; only the owner may name others."""
     session: Name | None = None
     document: Name | None = None
+    memory: Name | None = None
     topic: TopicWords | None = None
     preview: bool = False
     """Only say how much it would be."""
@@ -32,9 +33,10 @@ async def subject_of(wish: ForgetWish, who: Principal, conversations: Conversati
 
     Raises FORGET_WHAT, FORGET_NOT_YOURS; SESSION_NOT_FOUND, SESSION_NOT_YOURS.
     """
-    named = [each for each in (wish.session, wish.document, wish.topic) if each is not None]
-    if len(named) > 1 or (wish.person and (wish.session or wish.document)) or not (named or wish.person):
-        raise UsageError("FORGET_WHAT", "name one: a person, a session, a document, or a topic")
+    named = [each for each in (wish.session, wish.document, wish.memory, wish.topic) if each is not None]
+    alone = wish.session or wish.document or wish.memory
+    if len(named) > 1 or (wish.person and alone) or not (named or wish.person):
+        raise UsageError("FORGET_WHAT", "name one: a person, a session, a document, a memory, or a topic")
     person = wish.person or who.id
     if person != who.id and who.role != "owner":
         raise ForbiddenError("FORGET_NOT_YOURS", "only the owner of the device forgets what others said")
@@ -43,6 +45,8 @@ async def subject_of(wish: ForgetWish, who: Principal, conversations: Conversati
         return Sessions((wish.session,))
     if wish.document is not None:
         return Document(wish.document, who.id)
+    if wish.memory is not None:
+        return Memory(wish.memory, who.id)
     if wish.topic is None:
         return Person(person)
     topic = Topic(wish.topic, person)

@@ -171,7 +171,7 @@ async def obey(order: MemoryOrder, memory: Memory) -> Answer:
 
 
 async def _forget(order: ForgetMemory, memory: Memory) -> Answer:
-    everything = order.session is None and order.document is None and order.topic is None
+    everything = not any((order.session, order.document, order.memory, order.topic))
     wish = msgspec.structs.replace(order, person=order.user) if everything else order
     subject = await subject_of(wish, await memory.principal(order.user), memory.conversations)
     if order.preview:

@@ -10,7 +10,7 @@ import msgspec
 
 from edge_assistant.memory import fact_rows, index_rows
 from edge_assistant.people.person import HOUSEHOLD_ID
-from edge_assistant.store.erase import Document, EraseHook, Old, Person, Sessions, Subject, Topic
+from edge_assistant.store.erase import Document, EraseHook, Memory, Old, Person, Sessions, Subject, Topic
 
 Live = Callable[[Subject], AbstractAsyncContextManager[None]]
 
@@ -81,7 +81,7 @@ def touched_sessions(db: apsw.Connection, subject: Subject) -> list[str]:
             return _column(db.execute(query))
         case Old(turns_before=before):
             return _column(db.execute("SELECT DISTINCT session FROM turns WHERE created_at < ?", (before,)))
-        case Person(principal=who) | Topic(principal=who):
+        case Person(principal=who) | Topic(principal=who) | Memory(principal=who):
             query = """
                 SELECT id FROM sessions WHERE principal = ?1 OR visibility = 'household'
                 UNION SELECT session FROM turns WHERE said_by = ?1
@@ -105,7 +105,7 @@ def _turns(db: apsw.Connection, subject: Subject) -> Iterable[str]:
             return [turn for turn, text in _texts(db, subject) if subject.mentioned_in(text)]
         case Old(turns_before=before):
             return _column(db.execute("SELECT id FROM turns WHERE created_at < ?", (before,)))
-        case Document():
+        case Document() | Memory():
             return []
 
 
@@ -144,6 +144,8 @@ def erase_facts(db: apsw.Connection, subject: Subject) -> int:
             found = [fact.id for fact in fact_rows.own(db, who) if subject.mentioned_in(fact.text)]
         case Old(facts_before=before):
             found = _column(db.execute("SELECT id FROM facts WHERE said_at < ?", (before,)))
+        case Memory(id=identity, principal=who):
+            found = fact_rows.changeable(db, identity, who)
         case Document():
             found = []
     return fact_rows.remove(db, found)

@@ -182,6 +182,12 @@ def ids(db: apsw.Connection, column: Literal["principal", "session"], value: str
     return [str(row[0]) for row in rows]
 
 
+def changeable(db: apsw.Connection, fact_id: str, who: str) -> list[str]:
+    """Return the fact's id when it is there and `who` may change it."""
+    query = f"SELECT id FROM facts WHERE id = :id AND {CHANGEABLE}"  # noqa: S608 - constants
+    return [str(row[0]) for row in db.execute(query, {"id": fact_id, "who": who})]
+
+
 def enter_index(db: apsw.Connection, fact: Fact) -> Added:
     """Make a fact that holds findable."""
     item = Item(

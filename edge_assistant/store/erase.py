@@ -42,6 +42,14 @@ class Document(msgspec.Struct, frozen=True, tag="document", tag_field="kind"):
     """In whose name; what that person may not delete stays."""
 
 
+class Memory(msgspec.Struct, frozen=True, tag="memory", tag_field="kind"):
+    """One memory with all that it took the place of; what was said in the conversation stays."""
+
+    id: str
+    principal: str
+    """In whose name; what that person may not change stays."""
+
+
 class Topic(msgspec.Struct, frozen=True, tag="topic", tag_field="kind"):
     """Whatever a person said or was answered in which all these words stand, whatever their endings."""
 
@@ -70,7 +78,7 @@ class Old(msgspec.Struct, frozen=True, tag="old", tag_field="kind"):
     """Facts that were last said before."""
 
 
-Subject = Person | Sessions | Document | Topic | Old
+Subject = Person | Sessions | Document | Memory | Topic | Old
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -68,6 +69,31 @@ def test_a_file_is_uploaded_asked_about_and_the_cited_page_opens(
     chat.page.reload()
     chat.page.locator(".answer-text .cite").click()
     chat.page.locator("dialog.passage .cited").wait_for()
+
+
+def test_a_document_is_forgotten_everywhere_with_a_receipt(
+    daemon: Daemon, chat: ChatPage, boiler: Path, tmp_path: Path
+) -> None:
+    dialog = library(chat)
+    dialog.locator("input[type=file]").set_input_files(boiler)
+    chat.wait_until(lambda: dialog.locator(".documents li").count() == 1)
+    daemon.wait_until(lambda: embedded(daemon), 60)
+    dialog.get_by_label("Close").click()
+    assert "water pressure is too low" in chat.ask("What does error E4 of the boiler mean?")
+    assert daemon.cli("backup", str(tmp_path / "kept.backup")).returncode == 0
+    dialog = library(chat)
+    dialog.get_by_label("Remove Boiler manual").click()
+    chat.page.get_by_label("Also from backups").check()
+    with chat.page.expect_download() as download:
+        chat.page.locator("#confirm [value=yes]").click()
+    receipt = json.loads(Path(download.value.path()).read_text())
+    assert (receipt["kind"], receipt["erased"]) == ("document", {"answers": 1, "documents": 1})
+    assert receipt["backups_erased"] == 1
+    chat.wait_until(lambda: dialog.locator(".documents li").count() == 0)
+    dialog.get_by_label("Close").click()
+    chat.page.reload()
+    chat.page.locator("#message").wait_for()
+    assert chat.page.get_by_text("water pressure is too low").count() == 0
 
 
 def test_files_are_dropped_fail_with_a_reason_and_are_removed(chat: ChatPage) -> None:

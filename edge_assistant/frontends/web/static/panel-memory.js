@@ -1,10 +1,10 @@
 // The memory browser: what is remembered of whoever is signed in, to search, correct, share, export and forget.
 
-import { call } from "./api.js";
+import { call, forget } from "./api.js";
 import { el, loadStyle } from "./dom.js";
 import { forgetting } from "./memory-forget.js";
 import { say } from "./memory-text.js";
-import { confirmed, notify } from "./notices.js";
+import { confirmedWith, keepReceipt, notify } from "./notices.js";
 import { actionButton, labelled, line } from "./panel-form.js";
 
 const SEARCH_MS = 250;
@@ -114,8 +114,10 @@ class Browser {
   }
 
   async forget(fact) {
-    if (!(await confirmed(say("forgetSure", fact.text)))) return;
-    if (await this.work(() => call("DELETE", address(fact)))) notify(say("forgotten"));
+    const { yes, more } = await confirmedWith(say("forgetSure", fact.text), say("everywhere"));
+    if (!yes) return;
+    const gone = async () => (more ? keepReceipt(await forget({ memory: fact.id })) : call("DELETE", address(fact)));
+    if (await this.work(gone)) notify(say("forgotten"));
   }
 
   /** Does something, shows what came of it, and returns whether it went well. */
