@@ -159,8 +159,8 @@ class Updater:
     def _install(self, offer: Offer, source: Source) -> str:
         """Bring a release here and put it together beside the one that runs; returns its name."""
         files = self._needed(offer.release)
-        models = [file.size for file in files if file.path.startswith("models/")]
-        self._keepsake.require_room(sum(models))
+        models = [file for file in files if file.path.startswith("models/")]
+        self._keepsake.require_room(sum(file.size for file in models))
         missing = sum(self._shelf.missing_bytes(file.sha256, file.size) for file in files)
         require_room(self._place.work, missing + offer.release.installed_bytes)
         self._fetch(files, source, missing)
@@ -168,7 +168,7 @@ class Updater:
         name = self._place.free_name(offer.release.version)
         self._progress.note(f"putting version {offer.release.version} together")
         _put_together(bundle, name, self._place.prefix, self._models.parent)
-        self._tidy({file.sha256 for file in files})
+        self._tidy({file.sha256 for file in files if file not in models})  # those lie where they belong
         return name
 
     def _fetch(self, files: list[File], source: Source, missing: int) -> None:

@@ -182,6 +182,23 @@ def test_a_full_disk_stops_it_before_anything_is_changed(
 
 
 @LATER
+def test_a_model_comes_with_a_release_and_is_fetched_once(yard: Yard, service: ProcessService) -> None:
+    models = {"tiny/weights.gguf": b"GGUF one", "other/deep/er.bin": b"two"}
+    yard.release("1.9", models=models)
+    with Server(yard.repository_folder) as server:
+        yard.updater(service, server.url).apply()
+        for name, content in models.items():
+            assert (yard.state / "models" / name).read_bytes() == content
+        server.asked.clear()
+        (yard.state / "models" / "other/deep/er.bin").unlink()
+        yard.release("1.10", models=models)
+        yard.updater(service, server.url).apply()
+        asked = {path.rpartition(".")[0].split(".", 1)[-1] for path, _ in server.asked if "/files/" in path}
+        assert asked == {"er", "edge_assistant-1.10-py3-none-any"}
+    assert (yard.state / "models" / "other/deep/er.bin").exists()
+
+
+@LATER
 def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_version_running(tmp_path: Path) -> None:
     subprocess.run(("mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(tmp_path)), check=True)
     try:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -180,9 +180,15 @@ class Yard:
         self.place.switch("installed-1")
         return self
 
-    def release(self, version: str, manner: str = "ok", *, ballast: bytes = b"") -> None:
+    def release(
+        self, version: str, manner: str = "ok", *, ballast: bytes = b"", models: Mapping[str, bytes] = {}
+    ) -> None:
         """Let the operator sign a release."""
         bundle = make_bundle(self.folder / "bundle", version, manner, ballast=ballast)
+        for name, content in models.items():
+            path = bundle / "models" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         self.repository.add(bundle, this_platform())
 
     def updater(
