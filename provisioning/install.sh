@@ -224,8 +224,12 @@ install_units() {
 
 if [ $action = units ]; then
     install_units
-    if running; then systemctl daemon-reload; fi
-    enable_units
+    # What its owner switched off stays so.
+    systemctl enable edge-assistant-update.timer >/dev/null 2>&1 || true
+    if running; then
+        systemctl daemon-reload
+        systemctl start edge-assistant-update.timer || true
+    fi
     exit 0
 fi
 

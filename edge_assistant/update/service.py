@@ -52,9 +52,10 @@ class SystemdService:
         _systemctl("stop", SOCKET, SERVICE)
 
     def start(self) -> None:
-        """Start both; it doesn't wait for the service."""
+        """Start both, the socket unless its owner switched it off; it doesn't wait for the service."""
         _systemctl("reset-failed", SERVICE)
-        _systemctl("start", SOCKET)
+        if _systemctl("is-enabled", SOCKET) == "enabled":
+            _systemctl("start", SOCKET)
         _systemctl("start", "--no-block", SERVICE)
 
     def health(self) -> Health:
