@@ -39,6 +39,8 @@ OPERATED = (
     "llm.max_tokens",
     "llm.temperature",
     "llm.parallel",
+    "update.url",
+    "update.automatic",
 )
 """Keys that the operator of a fleet can set; the page's and some that take effect at once as well."""
 

@@ -16,8 +16,8 @@ from edge_assistant.store.files import write_private
 
 logger = logging.getLogger(__name__)
 
-_LIVE = ("assistant", "personas", "llm")
-"""Sections that take effect while the assistant runs."""
+_LIVE = ("assistant", "personas", "llm", "update")
+"""Sections that take effect while the assistant runs; `update` is read by its command."""
 
 _LIVE_CLOUD = ("consent", "wait_seconds", "unsure")
 """Keys of `cloud` that do: whoever takes consent back is obeyed at once."""

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+
+from edge_assistant.config import Saved, load_config
+from edge_assistant.config.schema import Update
 from edge_assistant.update.release import this_platform
 from edge_assistant.update.shelf import Shelf
 from edge_assistant.update.source import open_source
@@ -44,6 +48,14 @@ def test_an_operator_makes_signs_and_rotates(tmp_path: Path) -> None:
         root, tmp_path / "trusted", Shelf(tmp_path / "files"), open_source(str(tmp_path / "releases"))
     )
     assert trust.offer(this_platform()).release.version == "1.1"
+
+
+def test_a_fleet_says_where_updates_lie_but_not_whom_to_trust(tmp_path: Path) -> None:
+    choices = {"update.url": "http://releases.example", "update.automatic": "true", "update.root_file": "/x"}
+    (tmp_path / "settings.json").write_bytes(msgspec.json.encode(Saved(choices=choices)))
+    update = load_config(environ={"STATE_DIRECTORY": str(tmp_path), "HOME": str(tmp_path)}).update
+    assert (update.url, update.automatic) == ("http://releases.example", True)
+    assert update.root_file == Update().root_file
 
 
 def test_a_checkout_is_not_updated_so() -> None:
