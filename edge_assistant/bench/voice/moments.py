@@ -56,14 +56,23 @@ def measure_silence(setting: Setting) -> Iterator[Result]:
     ]
     stop = speech.trimmed(speech.say(piper, f"{STOP_WORD.capitalize()}."))
     one = the_room(setting, TOKENS_PER_SECOND)
-    waits = [_until_silent(one, question, stop) for question in asking]
-    yield SILENCE.measured(
-        1000 * percentile(waits, 95), f"{_milliseconds(waits)}; the stop word is “{STOP_WORD}”"
-    )
+    tried = [_until_silent(one, question, stop) for question in asking]
+    waits = [each for each in tried if each is not None]
+    note = f"{_milliseconds(waits)}; the stop word is “{STOP_WORD}”"
+    if len(waits) < len(tried):
+        note += (
+            f"; {len(tried) - len(waits)} questions were not understood, so that nothing was to be stopped"
+        )
+    yield SILENCE.measured(1000 * percentile(waits, 95), note)
 
 
-def _until_silent(one: Room, question: Samples, stop: Samples) -> float:
+def _until_silent(one: Room, question: Samples, stop: Samples) -> float | None:
+    """Return how long after the stop word it was silent; None when there was no answer to stop."""
+    before = time.monotonic()
     _, asked = one.speak(question)
+    one.wait_for_event("listening.ended", before)
+    if one.event("transcript.final", before) is None:
+        return None
     one.first_sound(asked)
     time.sleep(_INTO_ANSWER_SECONDS)
     _, ended = one.speak(stop)

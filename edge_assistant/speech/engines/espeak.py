@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from edge_assistant.errors import SpeechError
 from edge_assistant.speech.protocol import Sound
 
+RATES_HZ = range(8_000, 96_001)
 _WORDS_PER_MINUTE = 165
 _TIMEOUT_SECONDS = 20
 
@@ -43,8 +44,10 @@ class EspeakSynthesizer:
 
 
 def read_wave(data: bytes) -> Sound:
-    """Return what a mono s16 wave file holds; raises `wave.Error` or `EOFError`."""
+    """Return what a mono s16 wave file holds; raises `wave.Error` or `EOFError`, also for another form."""
     with wave.open(io.BytesIO(data)) as file:
         rate = file.getframerate()
+        if (file.getnchannels(), file.getsampwidth()) != (1, 2) or rate not in RATES_HZ:
+            raise wave.Error("neither mono nor 16 bits, or at a rate that nobody speaks at")
     # On a pipe the header can't tell the length; the samples follow its 44 bytes.
     return Sound(data[44 : len(data) // 2 * 2], rate)

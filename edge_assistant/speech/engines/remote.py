@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import urllib.error
@@ -43,7 +44,7 @@ class RemoteTranscriber:
         try:
             answer = _post(self._url, body, kind, self._key)
             return str(json.loads(answer)["text"]).strip()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             message = f"the transcription server did not answer ({_why(error)})"
             raise SpeechError("TRANSCRIPTION_FAILED", message) from error
 
@@ -85,7 +86,7 @@ class RemoteSynthesizer:
         body = json.dumps({**wanted, "response_format": "wav"}).encode()
         try:
             yield read_wave(_post(self._url, body, "application/json", self._key))
-        except (OSError, ValueError, EOFError, wave.Error) as error:
+        except (OSError, http.client.HTTPException, ValueError, EOFError, wave.Error) as error:
             message = f"the speech server did not answer ({_why(error)})"
             raise SpeechError("SYNTHESIS_FAILED", message) from error
 
