@@ -163,12 +163,18 @@ bring_models() {
     for model in "$source"/models/*/; do
         [ -d "$model" ] || continue
         model_name=$(basename "$model")
-        # Copied under another name first, so that half a model never looks like one.
-        rm -rf "$state/models/.$model_name.new"
-        cp -r "$model" "$state/models/.$model_name.new"
-        chown -R --reference="$state/models" "$state/models/.$model_name.new"
-        rm -rf "$state/models/$model_name"
-        mv "$state/models/.$model_name.new" "$state/models/$model_name"
+        [ ! -d "$state/models/$model_name" ] || chown -hR --reference="$state/models" "$state/models/$model_name"
+        # Copied under another name first, so that half a model never looks like one. Root only reads: the folder
+        # is the service's, which might have laid links in it.
+        tar -C "$model" -c . | setpriv --reuid "$(stat -c %u "$state/models")" --regid "$(stat -c %g "$state/models")" \
+            --clear-groups sh -ec '
+                cd "$1"
+                rm -rf ".$2.new"
+                mkdir ".$2.new"
+                tar -C ".$2.new" -x
+                rm -rf "$2"
+                mv ".$2.new" "$2"' sh "$state/models" "$model_name" ||
+            fail "the model $model_name could not be put into $state/models"
         say "model $model_name"
     done
 }

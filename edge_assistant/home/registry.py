@@ -109,10 +109,6 @@ class Registry:
         self._taken.update(ids.values())
         self._aliases |= aliases
 
-    def id_of(self, key: str) -> str:
-        """Return the id under which `key` is kept; empty when it never was."""
-        return self._ids.get(key, "")
-
     def name(self, entity_id: str, aliases: tuple[str, ...]) -> None:
         """Let an entity be called by `aliases` too, besides those of the configuration."""
         self._aliases[entity_id] = aliases

@@ -18,9 +18,6 @@ ModelPhase = Literal["loading", "ready", "restarting", "failed", "stopped"]
 READER_TOKENS_PER_SECOND = 8.0
 """Pace of a stream that a person reads: one token every 125 ms."""
 
-LISTENER_TOKENS_PER_SECOND = 5.0
-"""Pace of a stream that is spoken."""
-
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message of a conversation.

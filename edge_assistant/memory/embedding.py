@@ -22,8 +22,6 @@ UNRELATED = 0.044
 """Mean cosine of texts about nothing in common under that embedder (docs/benchmarks.md): the scale on
 which all bounds of this project were measured."""
 
-FLOAT_BYTES = 4
-
 MAX_TEXT_CHARACTERS = 20_000
 """More of one text is cut before it is read: 512 tokens are never longer."""
 

@@ -46,9 +46,6 @@ MOST = 200
 LONGEST_SECONDS = 366 * 86_400.0
 LONGEST_LABEL = 100
 
-RINGS_SECONDS = 60.0
-"""So long it is loud; afterwards it is only shown until somebody takes note."""
-
 KEPT_SECONDS = 86_400.0
 """One that rang and that nobody took note of goes after a day."""
 

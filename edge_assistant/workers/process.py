@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 MAX_UNSENT_BYTES = 16 << 20
 """Bytes that may wait for a child that does not read; more is refused."""
 
-_CHILD_MODULE = "edge_assistant.workers.child"
 _LOG_LINE_BYTES = 500
 _EXIT_SECONDS = 2.0
 """How long a child may take to exit once its connection is closed."""

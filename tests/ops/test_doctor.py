@@ -16,6 +16,8 @@ from edge_assistant.ops.finding import Finding, Patient, VoiceHealth
 from edge_assistant.store.keys import KeyRing
 from tests.ops.patients import needs_fix, patient
 
+MANUAL = Path(__file__).parents[2] / "docs/operations.md"
+
 
 def test_a_healthy_device_has_nothing_to_mend(state: Paths, starter_model: Path) -> None:
     findings = examine(Config(web=WebSettings(port=0)), state)
@@ -126,3 +128,6 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(
 def test_every_check_has_a_name_of_its_own(state: Paths) -> None:
     names = [finding.name for finding in examine(Config(web=WebSettings(port=0)), state)]
     assert len(set(names)) == len(names) == len(doctor.CHECKS)
+    table = MANUAL.read_text().partition("| check | what it looks at |")[2].partition("\n\n")[0]
+    told = {name for row in table.splitlines()[2:] for name in row.split("|")[1].strip().split(", ")}
+    assert told == {"configuration", *names}
