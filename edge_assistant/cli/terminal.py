@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from edge_assistant.cli.connection import Connection, Message, read_message
@@ -68,13 +68,31 @@ def print_answer(connection: Connection, turn_id: str) -> Message:
             print(flush=True)
     if event["type"] == "turn.failed":
         raise EdgeError(event["code"], event["message"], retry_after=event.get("retry_after"))
-    if event["status"] == "interrupted":
-        print("(stopped)", file=sys.stderr)
-    if event.get("notice"):
-        print(event["notice"], file=sys.stderr)
-    if line := came_from(event.get("route")):
+    for line in _below(event):
         print(line, file=sys.stderr)
     return event
+
+
+def _below(answer: Message) -> Iterator[str]:
+    """Yield what is said below an answer: how it ended, what it cites, where it is from."""
+    if answer["status"] == "interrupted":
+        yield "(stopped)"
+    if answer.get("notice"):
+        yield answer["notice"]
+    yield from cited(answer["text"], answer.get("sources") or [])
+    if line := came_from(answer.get("route")):
+        yield line
+
+
+def cited(text: str, sources: Sequence[Message]) -> list[str]:
+    """Return a line for each source that an answer cites by its number."""
+    lines = []
+    for source in sources:
+        title = "you told me" if source.get("mine") else source.get("title") or "somebody here told me"
+        words = [title, source.get("where"), source.get("url")]
+        if f"[{source['n']}]" in text:
+            lines.append(printable(f"[{source['n']}] {', '.join(word for word in words if word)}"))
+    return lines
 
 
 def came_from(route: Message | None) -> str:

@@ -55,6 +55,8 @@ def test_a_pdf_is_added_and_a_question_is_answered_citing_its_page(daemon, boile
         "Boiler manual",
         "page 2, Errors",
     )
+    printed = daemon.cli("ask", "What does error E4 of the boiler mean?")
+    assert printed.stderr.splitlines()[-1] == "[1] Boiler manual, page 2, Errors"
     missing = daemon.ask("What do my documents say about the dishwasher's salt?")
     assert missing["text"] == "Your documents don't tell."
     assert "sources" not in missing or not missing["sources"]
