@@ -83,12 +83,13 @@ class ConsentRung:
         """Answer a request that answers our question; a refusal is told as the answer."""
         request, turn = question.request, question.turn
         confirms = request.confirms
-        if confirms is None and not wants_undo(request.text):
+        undo = wants_undo(request.text) if confirms is None else ""
+        if confirms is None and not undo:
             return None
-        language = self._language(confirms, request.principal)
+        language = undo or self._language(confirms, request.principal)
         try:
             if confirms is None:
-                result = await self._actions.undo(occasion_of(request))
+                result = await self._actions.undo(occasion_of(request, language=undo))
             else:
                 result = await self._actions.answer(
                     confirms.action, request.principal, approve=confirms.approve, pin=confirms.pin

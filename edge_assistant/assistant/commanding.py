@@ -87,7 +87,7 @@ class IntentRung:
             for match, plans in planned
             for each in plans or ()
         ]
-        self._remember(place, matches)
+        self._remember(place, planned)
         return QuickAnswer(
             text=" ".join(dict.fromkeys(texts)), route=Route(rung="intent", model="", reason=how)
         )
@@ -145,10 +145,13 @@ class IntentRung:
         name, at = self._last.get(place, ("", 0.0))
         return name if time.monotonic() - at < REMEMBERED_SECONDS else ""
 
-    def _remember(self, place: tuple[str, str], matches: Sequence[Match]) -> None:
-        for match in matches:
-            if name := str(match.slots.get("name", "")):
+    def _remember(self, place: tuple[str, str], done: Sequence[tuple[Match, list[Plan] | None]]) -> None:
+        """Take note of what was named; after a command to several things `it` is none of before."""
+        for match, plans in done:
+            name = str(match.slots.get("name", ""))
+            if name or any(isinstance(step, Act) for step in plans or ()):
                 self._last.pop(place, None)
+            if name:
                 self._last[place] = (name, time.monotonic())
         while len(self._last) > CONVERSATIONS:
             del self._last[next(iter(self._last))]

@@ -43,15 +43,16 @@ def consent(text: str) -> bool | None:
     return True if said in _YES else False if said in _NO else None
 
 
-_UNDO = frozenset(
-    ("undo", "undo that", "undo it", "take that back", "take it back", "rückgängig", "mach das rückgängig",
-     "nimm das zurück")
-)  # fmt: skip
+_UNDO = {
+    "en": frozenset(("undo", "undo that", "undo it", "take that back", "take it back")),
+    "de": frozenset(("rückgängig", "mach das rückgängig", "nimm das zurück")),
+}
 
 
-def wants_undo(text: str) -> bool:
-    """Return whether `text` is nothing but the wish to take the last action back."""
-    return _said(text) in _UNDO
+def wants_undo(text: str) -> str:
+    """Return the language of a text that is nothing but the wish to take the last action back; else empty."""
+    said = _said(text)
+    return next((language for language, wishes in _UNDO.items() if said in wishes), "")
 
 
 def spoken_pin(text: str) -> str:

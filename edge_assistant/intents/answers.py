@@ -99,12 +99,16 @@ def _which(true: list[Entity], ask: Ask, language: str) -> str:
     german = language == "de"
     names = ", ".join(each.name for each in true[:_SHOWN])
     more = len(true) - _SHOWN
-    if not true:
+    if not true and ask.kind == "any":
         return "Nein, nichts." if german else "No, none."
+    if not true:
+        return "Keins." if german else "None."
     if more > 0:
         names += f" und {more} weitere" if german else f" and {more} more"
     if ask.kind == "any":
         return f"Ja: {names}." if german else f"Yes: {names}."
+    if ask.kind == "how_many":
+        return f"{len(true)}: {names}."
     return f"{names}."
 
 

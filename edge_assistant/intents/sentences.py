@@ -55,6 +55,18 @@ def _said(*sentences: str, **more: Any) -> dict[str, Any]:
     return group
 
 
+_COVERS_EN: tuple[tuple[str, dict[str, str]], ...] = (
+    ("cover|covers", {}),
+    ("blind|blinds", {"device_class": "blind"}),
+    ("shutter|shutters", {"device_class": "shutter"}),
+    ("curtain|curtains", {"device_class": "curtain"}),
+)
+_COVERS_DE = (
+    ("Rollläden|Rolladen|Läden", "shutter"),
+    ("Rollos|Jalousien", "blind"),
+    ("Vorhänge|Gardinen", "curtain"),
+)
+
 _EN: dict[str, list[dict[str, Any]]] = {
     "HassTurnOn": [
         _said("all [of ][<the> ]<light> on", domain="light"),
@@ -92,6 +104,14 @@ _EN: dict[str, list[dict[str, Any]]] = {
             kinds=["scene"],
         ),
         _said("(pull up|raise|lift|roll up) [<the> ]{name}", "open [<the> ]{name}", kinds=["cover", "valve"]),
+        *(
+            _said(
+                f"(open|raise|lift|pull up|roll up) (all|every) [of ][<the> ]({words})",
+                domain="cover",
+                **more,
+            )
+            for words, more in _COVERS_EN
+        ),
     ],
     "HassTurnOff": [
         _said(
@@ -112,6 +132,14 @@ _EN: dict[str, list[dict[str, Any]]] = {
             "(pull down|draw|lower|let down|roll down|shut|close) [<the> ]{name}",
             "draw [<the> ]{name}",
             kinds=["cover", "valve"],
+        ),
+        *(
+            _said(
+                f"(close|shut|lower|pull down|roll down) (all|every) [of ][<the> ]({words})",
+                domain="cover",
+                **more,
+            )
+            for words, more in _COVERS_EN
         ),
         _said(
             "(turn|switch|shut) [<the> ](heating|heater|thermostat) off <in> [<the> ]{area}",
@@ -178,6 +206,7 @@ _EN: dict[str, list[dict[str, Any]]] = {
         _said("(start|run|send out) [<the> ]{name}", kinds=["vacuum"]),
         _said(
             "(start|begin) (vacuuming|cleaning|hoovering)",
+            "(start|run|send out) [<the> ](vacuum|hoover)[ cleaner]",
             "(vacuum|hoover) [the ](house|home|place|everything|everywhere)",
         ),
     ],
@@ -307,6 +336,10 @@ _EN: dict[str, list[dict[str, Any]]] = {
     "HassStartTimer": [
         _said("timer [for ]{timer_minutes:minutes} minute[s]"),
         _said("timer [for ]{timer_seconds:seconds} second[s]"),
+        _said(
+            "[(set|start|create) [a|the|my] ]timer for {timer_minutes:minutes} minute[s] for [the ]{timer_name:name}",
+            "[(set|start|create) [a|the|my] ]timer for {timer_hours:hours} hour[s] for [the ]{timer_name:name}",
+        ),
     ],
     "EdgeShowList": [
         _said(
@@ -370,8 +403,26 @@ _DE: dict[str, list[dict[str, Any]]] = {
             "<name> (auf|hoch|öffnen|hochfahren)",
             kinds=["cover", "valve"],
         ),
+        *(
+            _said(
+                f"(mach|mache|fahr|fahre|zieh|ziehe) alle ({words}) (auf|hoch)",
+                f"öffne alle ({words})",
+                domain="cover",
+                device_class=kind,
+            )
+            for words, kind in _COVERS_DE
+        ),
     ],
     "HassTurnOff": [
+        *(
+            _said(
+                f"(mach|mache|fahr|fahre|zieh|ziehe|lass|lasse) alle ({words}) (zu|runter)",
+                f"(schließ|schließe) alle ({words})",
+                domain="cover",
+                device_class=kind,
+            )
+            for words, kind in _COVERS_DE
+        ),
         _said(
             "(mach|mache|schalt|schalte|stell|stelle|dreh|knips) <name> (aus|ab)",
             "(fahr|fahre) <name> (runter|herunter)",

@@ -21,6 +21,7 @@ from edge_assistant.home.discovery import parse
 from edge_assistant.home.entity import State
 from edge_assistant.home.registry import Registry
 from edge_assistant.home.template import Templates
+from edge_assistant.intents import client
 from edge_assistant.intents.client import IntentWorker
 from edge_assistant.intents.paraphrase import Paraphrases
 from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
@@ -126,6 +127,12 @@ class Flat:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A busy machine parses as well, only later."""
+    monkeypatch.setattr(client, "LONGEST_SECONDS", 20.0)
+
+
 async def test_a_lamp_is_switched_and_switched_off_again(worker):
     flat = Flat(worker)
     assert await flat.say("turn on the coffee machine") == "Turned on coffee machine."
@@ -137,6 +144,40 @@ async def test_it_means_nothing_in_another_conversation(worker):
     flat = Flat(worker)
     await flat.say("turn on the coffee machine", "one")
     assert await flat.say("turn it off again", "other") is None
+
+
+@pytest.mark.parametrize(
+    ("language", "single", "every", "it"),
+    [
+        ("en", "turn on the coffee machine", "turn off all lights", "turn it on again"),
+        ("de", "Starte den Saugroboter", "Mach alle Lichter aus", "Mach es wieder an"),
+    ],
+)
+async def test_after_a_command_to_many_it_is_not_what_was_named_before(worker, language, single, every, it):
+    flat = Flat(worker, language)
+    await flat.say(single)
+    assert await flat.say(every)
+    sent = list(flat.broker.sent)
+    assert await flat.say(it) is None
+    assert flat.broker.sent == sent
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "none", "one"),
+    [
+        ("en", "which lights are on?", "None.", "floor lamp."),
+        ("en", "are any lights on?", "No, none.", "Yes: floor lamp."),
+        ("en", "how many lights are on in the living room?", "None.", "1: floor lamp."),
+        ("de", "Welche Lichter sind an?", "Keins.", "Stehlampe."),
+    ],
+)
+async def test_which_and_how_many_are_answered_as_they_were_asked(worker, language, text, none, one):
+    flat = Flat(worker, language)
+    for entity in flat.registry.entities:
+        flat.registry.set_state(entity.id, State(value="off"))
+    assert await flat.say(text) == none
+    flat.registry.set_state("light.floor_lamp", State(value="on"))
+    assert await flat.say(text) == one
 
 
 async def test_german_is_answered_in_german_also_where_english_is_spoken(worker):
@@ -184,6 +225,38 @@ async def test_questions_are_answered_from_the_states(worker):
     assert await flat.say("how warm is it in the living room") == "Living Room: 21.5 °C."
     assert (await flat.say("what time is it")).startswith("It is ")
     assert flat.broker.sent == []
+
+
+async def test_an_english_timer_may_say_what_it_is_for_last(worker):
+    flat, set_for = Flat(worker), []
+    flat.rung.watch = set_for.append
+    await flat.say("set a timer for 10 minutes for the pasta")
+    assert set_for == ["tool set_timer"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "told"),
+    [
+        ("en", "close all the curtains", {"cover.bedroom_curtain"}),
+        ("de", "Schließe alle Vorhänge", {"cover.bedroom_curtain"}),
+    ],
+)
+async def test_all_of_a_kind_are_closed(worker, language, text, told):
+    flat = Flat(worker, language)
+    assert await flat.say(text)
+    assert {topic.removesuffix("/set") for topic, _ in flat.broker.sent} == told
+
+
+@pytest.mark.parametrize("text", ["open all covers", "close all covers"])
+async def test_all_covers_are_asked_about_since_the_garage_is_one(worker, text):
+    flat = Flat(worker)
+    await flat.say(text)
+    assert flat.asked
+    assert flat.broker.sent == []
+
+
+async def test_the_only_vacuum_needs_no_name(worker):
+    assert await Flat(worker).say("start the vacuum") == "Started robot vacuum."
 
 
 async def test_a_thing_can_be_given_a_name(worker):
