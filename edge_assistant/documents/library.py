@@ -82,14 +82,13 @@ class Library:
 
     # --- adding
 
-    async def add_file(self, path: Path, principal: str) -> Document:
-        """Put a file of this device into the line; raises DOCUMENT_UNREADABLE, DOCUMENTS_FULL."""
-        return (await self.add_files([path], principal))[0]
-
     async def add_files(
         self, paths: Iterable[Path], principal: str, *, watched: bool = False
     ) -> list[Document]:
-        """Put files into the line in one transaction; watched ones that are gone meanwhile are left out."""
+        """Put files of this device into the line in one transaction.
+
+        Watched ones that are gone meanwhile are left out. Raises DOCUMENT_UNREADABLE, DOCUMENTS_FULL.
+        """
         made = await asyncio.to_thread(lambda: [from_file(path, principal, watched) for path in paths])
         for each in made:
             if isinstance(each, DocumentError) and not watched:

@@ -85,7 +85,7 @@ INGESTING = """
         database = await Database.open(Path(path), bytes.fromhex(key))
         index = SearchIndex(database, NoEmbedder("m"))
         library = Library(database, index, max_bytes=1 << 24)
-        await library.add_file(Path(book), "ann")
+        (await library.add_files([Path(book)], "ann"))[0]
         await Ingest(library, database, index, FileReaders(), None).start()
         while not await database.read(
             lambda db: db.execute("SELECT count(*) FROM index_chunks").fetchone()[0]

@@ -62,11 +62,11 @@ async def test_a_file_is_read_once_again_when_it_changed_and_erased_when_removed
     note = tmp_path / "note.md"
     note.write_text("# Roses\n\nThey want water on Tuesdays.\n")
     async with reading(database, library):
-        first = await settled(library, await library.add_file(note, "ann"))
+        first = await settled(library, (await library.add_files([note], "ann"))[0])
         assert (first.state, first.chunks) == ("ready", 1)
-        assert (await library.add_file(note, "ann")).changed_at == first.changed_at
+        assert ((await library.add_files([note], "ann"))[0]).changed_at == first.changed_at
         note.write_text("# Roses\n\nThey want water on Fridays.\n")
-        changed = await library.add_file(note, "ann")
+        changed = (await library.add_files([note], "ann"))[0]
         assert (changed.id, changed.state) == (first.id, "waiting")
         await settled(library, changed)
         assert [each.text for each in await library.search("Fridays", ANN)]
@@ -97,7 +97,7 @@ async def test_what_was_being_read_when_the_power_went_is_read_again(
     book.write_text(
         "\n\n".join(f"# Chapter {n}\n\n" + f"Sentence {n} of the book. " * 30 for n in range(1500))
     )
-    document = await library.add_file(book, "ann")
+    document = (await library.add_files([book], "ann"))[0]
     started = asyncio.Event()
     library.when_waiting(started.set)
     async with reading(database, library):
@@ -166,7 +166,7 @@ async def test_a_folder_of_20000_files_keeps_nobody_waiting_and_goes_as_it_came(
     assert await library.counts(ANN) == {"waiting": 20_000}
     mine = tmp_path / "mine.txt"
     mine.write_text("What somebody gives comes first.")
-    given = await library.add_file(mine, "ann")
+    given = (await library.add_files([mine], "ann"))[0]
     async with reading(database, library):
         assert (await settled(library, given)).state == "ready"
         assert (await library.counts(ANN))["waiting"] > 10_000

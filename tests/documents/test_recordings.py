@@ -47,7 +47,7 @@ class Bench:
         self.ingest = Ingest(self.library, database, index, FileReaders(), None, listener=listener)
 
     async def read(self, path: Path) -> Document:
-        document = await self.library.add_file(path, "ann")
+        document = (await self.library.add_files([path], "ann"))[0]
         async with asyncio.timeout(120):
             while (found := await self.library.get(document.id, ANN)).state not in {"ready", "failed"}:
                 await asyncio.sleep(0.05)
