@@ -13,7 +13,7 @@ from pathlib import Path
 from edge_assistant.bench.device import Device, running_device
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.measurement import CannotMeasureError, Measurement, Setting
-from edge_assistant.bench.page import Heard, Page, browser
+from edge_assistant.bench.page import Browser, Heard, browser
 from edge_assistant.bench.retrieval.corpus import any_paragraphs, make_embedder
 from edge_assistant.bench.statistic import median, spread
 from edge_assistant.bench.texts import QUESTIONS
@@ -124,13 +124,13 @@ async def _meanwhile(setting: Setting) -> Result:
     rounds, size = setting.count(15, 2), setting.count(40, 6)
     with tempfile.TemporaryDirectory(prefix="edge-assistant-bench-") as name:
         folder = Path(name)
-        async with _ready_page(setting) as (device, page):
+        async with _ready_device(setting) as (device, client):
             await _add(device, write_documents(folder / "first", size))
             await _until(device, pending=False)
-            idle = [await _ask(page, number) for number in range(rounds)]
+            idle = await _ask(client, rounds)
             await _add(device, write_documents(folder / "again", size))
             await _until(device, pending=True)
-            busy = [await _ask(page, number) for number in range(rounds)]
+            busy = await _ask(client, rounds)
             if not await _pending(device):
                 return MEANWHILE.unmeasured("all documents were read before the questions were answered")
     peace, meanwhile = (median([each.first_token_seconds for each in asked]) for asked in (idle, busy))
@@ -146,17 +146,18 @@ def _described(asked: list[Heard]) -> str:
 
 
 @asynccontextmanager
-async def _ready_page(setting: Setting) -> AsyncIterator[tuple[Device, Page]]:
+async def _ready_device(setting: Setting) -> AsyncIterator[tuple[Device, Browser]]:
     async with running_device(setting, {"documents": {"answer": "model"}}) as device:
         await device.wait_for_model()
-        async with browser(device) as client, client.page() as page:
-            for question in QUESTIONS:
-                await page.ask_briefly(question)
-            yield device, page
+        async with browser(device) as client:
+            await _ask(client, len(QUESTIONS))
+            yield device, client
 
 
-async def _ask(page: Page, number: int) -> Heard:
-    return await page.ask_briefly(QUESTIONS[number % len(QUESTIONS)])
+async def _ask(client: Browser, rounds: int) -> list[Heard]:
+    """Ask on a page of its own: one that waits for documents answers no ping and is given up."""
+    async with client.page() as page:
+        return [await page.ask_briefly(QUESTIONS[number % len(QUESTIONS)]) for number in range(rounds)]
 
 
 async def _add(device: Device, paths: list[Path]) -> None:
