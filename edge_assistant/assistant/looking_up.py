@@ -23,8 +23,7 @@ from edge_assistant.documents.library import Library, Reader
 NAME = "documents"
 
 RELEVANT = 0.30
-"""Cosine of all-MiniLM-L6-v2 from which a passage may help (docs/benchmarks.md); other embedders
-rank higher, so it lets more through and the model sees more than it needs."""
+"""Similarity from which a passage may help, on the scale of the starter embedder (docs/benchmarks.md)."""
 
 TELLING = 0.36
 """From here on a small model is given a passage at all: of what fits less it makes things up."""
