@@ -25,7 +25,7 @@ def load_onnxruntime() -> Any:
 class TidySession:
     """A session for work of very different sizes: what a run took goes back when it ends.
 
-    A sentence of Piper's takes up to 250 MB for half a second. Without an arena each piece of that is
+    A sentence of Piper's takes up to 280 MB for half a second. Without an arena each piece of that is
     asked from the allocator, which keeps most of it; an arena that shrinks keeps nothing and costs no time.
     """
 
