@@ -123,7 +123,9 @@ def test_ctrl_c_in_chat_stops_the_answer_and_the_chat_goes_on(daemon: Daemon) ->
         shown.type("\x03")
         shown.wait_for(r"\(stopped\)\s+> \s+> ")
         shown.type("Say hello.\n")
-        shown.wait_for(r"\(stopped\)(?s:.)*hello\.(?s:.)*\w+(?s:.)*> ")
+        shown.wait_for(r"\(stopped\)(?s:.)*hello\.[^>]*[a-z]{3,} [a-z]{2,}")
+        shown.type("\x03")  # how long a small model greets is not what is tried here
+        shown.wait_for(r"hello\.(?s:.)*\(stopped\)\s+> ")
         shown.type("\x04")
         assert shown.end() == 0
     assert daemon.order(type="sessions")["items"][0]["turns"] == 2
