@@ -261,6 +261,24 @@ async def test_a_database_that_a_restore_set_aside_forgets_too(house: House, tmp
     opened.close()
 
 
+async def test_the_copy_from_before_an_update_forgets_too_and_keeps_its_older_form(house: House) -> None:
+    copy = house.database.path.with_name("assistant.db.before-update")
+    await house.database.copy_to(copy)
+    opened = connect(copy, house.key)
+    older = int(str(opened.pragma("user_version"))) - 1
+    opened.pragma("user_version", older)
+    opened.close()
+    receipt = await house.forgetting.forget(Person("ann"), OWNER.id)
+    assert receipt.backups_erased == 1
+    opened = connect(copy, house.key)
+    assert CANARY not in _everything(opened)
+    assert opened.pragma("user_version") == older
+    opened.execute("DROP TABLE facts")  # a form in which forgetting is not possible any more
+    opened.close()
+    receipt = await house.forgetting.forget(Person("ann"), OWNER.id)
+    assert receipt.backups_not_reached == ("assistant.db.before-update",)
+
+
 async def test_a_receipt_names_nobody_and_only_the_real_one_is_genuine(house: House) -> None:
     receipt = await house.forgetting.forget(Person("ann"), OWNER.id)
     assert "ann" not in repr(receipt)

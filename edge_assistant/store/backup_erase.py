@@ -22,6 +22,7 @@ from edge_assistant.store.connection import check_header, connect, remove_databa
 from edge_assistant.store.database import Database, in_transaction
 from edge_assistant.store.envelope import Envelope
 from edge_assistant.store.files import write_private
+from edge_assistant.store.heal import BEFORE_UPDATE
 from edge_assistant.store.keys import KeyRing, read_envelope
 from edge_assistant.store.migrations import migrate
 from edge_assistant.store.nightly import nightly_backups
@@ -63,6 +64,9 @@ async def erase_in_copies(
     copies = [await asyncio.to_thread(_in_backup, path, keys, work) for path in backups]
     copies = [copy for copy in copies if Path(copy.path) in known or copy.reason not in _ANOTHER_DEVICE]
     copies += [await asyncio.to_thread(_in_database, path, keys, work) for path in aside]
+    before_update = side_file(database.path, BEFORE_UPDATE)
+    if before_update.exists():
+        copies.append(await asyncio.to_thread(_in_copy_before_update, before_update, keys, work))
     gone = [(copy.path,) for copy in copies if copy.state == "gone"]
     if gone:
         await database.write(lambda db: db.executemany("DELETE FROM backups WHERE path = ?", gone).close())
@@ -108,6 +112,15 @@ def _in_database(path: Path, ring: KeyRing, work: Work) -> Copy:
     return Copy(path=str(path), state="erased")
 
 
+def _in_copy_before_update(path: Path, ring: KeyRing, work: Work) -> Copy:
+    """Clean the copy from before an update, in its own form: the version that may take it up knows no other."""
+    try:
+        _clean(path, ring.unlock(), work, keep_form=True)
+    except (EdgeError, apsw.Error, OSError) as error:
+        return _not_reached(path, error)
+    return Copy(path=str(path), state="erased")
+
+
 def _key_of(envelope: Envelope, ring: KeyRing) -> bytes:
     """Return the key of a copy; one from before the card was replaced has that of the present database."""
     try:
@@ -118,11 +131,12 @@ def _key_of(envelope: Envelope, ring: KeyRing) -> bytes:
         return ring.unlock()
 
 
-def _clean(path: Path, key: bytes, work: Work) -> None:
+def _clean(path: Path, key: bytes, work: Work, *, keep_form: bool = False) -> None:
     check_header(path, key)
     connection = connect(path, key)
     try:
-        migrate(connection)
+        if not keep_form:
+            migrate(connection)
         in_transaction(connection, "BEGIN IMMEDIATE", work)
         connection.execute("VACUUM")
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
