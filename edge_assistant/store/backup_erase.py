@@ -113,7 +113,7 @@ def _in_database(path: Path, ring: KeyRing, work: Work) -> Copy:
 
 
 def _in_copy_before_update(path: Path, ring: KeyRing, work: Work) -> Copy:
-    """Clean the copy from before an update, in its own form: the version that may take it up knows no other."""
+    """Clean the copy from before an update in its own form: an older version knows no other."""
     try:
         _clean(path, ring.unlock(), work, keep_form=True)
     except (EdgeError, apsw.Error, OSError) as error:

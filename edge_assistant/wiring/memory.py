@@ -36,7 +36,7 @@ def start_embedder(stack: AsyncExitStack, config: Config, paths: Paths) -> Embed
         try:
             settings = embedder_settings(model, paths.models)
         except ModelError as error:
-            logger.warning("no embedder %s: %s", model, error.code)
+            logger.info("no embedder %s: %s", model, error.code)
         else:
             break
     if settings is None:
