@@ -55,12 +55,12 @@ running() { [ -d /run/systemd/system ]; }
 
 stop_units() {
     running || return 0
-    systemctl disable --now edge-assistant-update.timer edge-assistant.socket edge-assistant.service 2>/dev/null || true
+    systemctl disable --now edge-assistant-update.timer edge-assistant-update-boot.timer edge-assistant.socket edge-assistant.service 2>/dev/null || true
     systemctl reset-failed edge-assistant.service 2>/dev/null || true
 }
 
 enable_units() {
-    systemctl enable edge-assistant.service edge-assistant.socket edge-assistant-update.timer >/dev/null 2>&1 || true
+    systemctl enable edge-assistant.service edge-assistant.socket edge-assistant-update.timer edge-assistant-update-boot.timer >/dev/null 2>&1 || true
     if running; then systemctl start edge-assistant-update.timer || true; fi
 }
 
@@ -68,6 +68,7 @@ uninstall() {
     stop_units
     rm -rf "$units/edge-assistant.service" "$units/edge-assistant.socket" "$units/edge-assistant.service.d" \
         "$units/edge-assistant-update.service" "$units/edge-assistant-update.timer" \
+        "$units/edge-assistant-update-boot.timer" \
         /etc/sysusers.d/edge-assistant.conf /etc/tmpfiles.d/edge-assistant.conf /usr/local/bin/edge-assistant \
         "$prefix"
     if running; then systemctl daemon-reload; fi
@@ -215,6 +216,7 @@ install_units() {
     install -D -m 644 "$source/systemd/edge-assistant.socket" "$units/edge-assistant.socket"
     install -D -m 644 "$source/systemd/edge-assistant-update.service" "$units/edge-assistant-update.service"
     install -D -m 644 "$source/systemd/edge-assistant-update.timer" "$units/edge-assistant-update.timer"
+    install -D -m 644 "$source/systemd/edge-assistant-update-boot.timer" "$units/edge-assistant-update-boot.timer"
     # Replaced in one step: it decides which version starts.
     install -D -m 755 "$source/systemd/guard" "$prefix/guard.new"
     mv "$prefix/guard.new" "$prefix/guard"
@@ -231,7 +233,7 @@ install_units() {
 if [ $action = units ]; then
     install_units
     # What its owner switched off stays so.
-    systemctl enable edge-assistant-update.timer >/dev/null 2>&1 || true
+    systemctl enable edge-assistant-update.timer edge-assistant-update-boot.timer >/dev/null 2>&1 || true
     if running; then
         systemctl daemon-reload
         systemctl start edge-assistant-update.timer || true

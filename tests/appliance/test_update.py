@@ -170,5 +170,9 @@ def test_only_root_updates(machine: Machine) -> None:
 
 def test_the_timer_waits_for_the_night(machine: Machine) -> None:
     assert machine.run("systemctl is-active edge-assistant-update.timer").stdout.strip() == "active"
+    # What a power cut left is ended soon after the next boot, not when the night's delay is over.
+    assert machine.run("systemctl is-enabled edge-assistant-update-boot.timer").stdout.strip() == "enabled"
+    assert machine.show("RandomizedDelayUSec", "edge-assistant-update-boot.timer") == "0"
+    assert machine.show("Unit", "edge-assistant-update-boot.timer") == "edge-assistant-update.service"
     machine.run("systemctl start edge-assistant-update.service")
     assert machine.show("Result", "edge-assistant-update.service") == "success"
