@@ -14,6 +14,7 @@ from tests.daemon import Daemon
 from tests.e2e.album import Album
 from tests.e2e.page_chat import ChatPage
 from tests.e2e.registrar_desk import Operator
+from tests.mosquitto import Mosquitto
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 
@@ -91,3 +92,11 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
     operator = Operator(tmp_path / "operator")
     yield operator
     operator.close()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """Run a broker that anybody may use."""
+    broker = Mosquitto(tmp_path, "allow_anonymous true", "set_tcp_nodelay true").start()
+    yield broker
+    broker.kill()

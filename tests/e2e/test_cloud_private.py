@@ -62,13 +62,6 @@ class Administrator:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture
 def administrator(mosquitto: Mosquitto) -> Iterator[Administrator]:
     administrator = Administrator(mosquitto)
     yield administrator

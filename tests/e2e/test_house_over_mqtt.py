@@ -20,13 +20,6 @@ KNOWN = [thing for thing in THINGS if thing.id in {"switch.coffee", "lock.front"
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture
 def devices(mosquitto: Mosquitto) -> Iterator[Devices]:
     devices = Devices(mosquitto, KNOWN)
     yield devices

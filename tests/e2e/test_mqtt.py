@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from edge_assistant.mqtt.connection import Connection, Outgoing
-from tests.mosquitto import Mosquitto
 from tests.mqtt.test_connection import Inbox, running, until
-
-
-@pytest.fixture
-def mosquitto(tmp_path):
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.kill()
 
 
 async def test_a_question_on_the_broker_is_answered_and_the_end_of_the_device_is_told(

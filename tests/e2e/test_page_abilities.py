@@ -54,13 +54,6 @@ class Lock:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture
 def lock(mosquitto: Mosquitto) -> Iterator[Lock]:
     lock = Lock(mosquitto)
     yield lock

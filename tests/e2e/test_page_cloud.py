@@ -44,13 +44,6 @@ ANSWER = answer_to(SHEEP).strip()
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path, "allow_anonymous true", "set_tcp_nodelay true").start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture
 def cloud(mosquitto: Mosquitto) -> Iterator[None]:
     port = free_port()
     worker = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +15,6 @@ from tests.e2e.devices import Devices
 from tests.e2e.page_chat import ChatPage
 from tests.e2e.test_page_settings import AUDIT, DESK, PHONE, settings
 from tests.mosquitto import Mosquitto
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.kill()
 
 
 @pytest.fixture
