@@ -1,7 +1,8 @@
 """The listening side of the worker: one thread that hears every frame of the microphone.
 
-Each frame goes into the pre-roll ring and to the wake detector, always; to the utterance that is open,
-if one is; else, while something is said and the sound server cancels echo, to a lookout for voices.
+Sound goes to the wake detector as it comes, and frame by frame into the pre-roll ring, always; to the
+utterance that is open, if one is; else, while something is said and the sound server cancels echo, to a
+lookout for voices.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from edge_assistant.speech.protocol import (
     NoiseSuppressor,
     VoiceDetector,
     WakeDetector,
+    Woken,
 )
 from edge_assistant.speech.resample import Resampler
 from edge_assistant.speech.ring import FRAME_SECONDS, PREROLL_SECONDS, PreRoll
 from edge_assistant.speech.scribe import Note, Scribe
 from edge_assistant.speech.utterance import Occasion, Utterance
-from edge_assistant.speech.wakecheck import WakeCheck
 from edge_assistant.speech.wire import (
     EndListening,
     Event,
@@ -185,7 +186,9 @@ class Ear:
         self._waiting -= 1
         if rate_hz != self._input_rate_hz or self._input is None:
             self._input, self._input_rate_hz = Resampler(rate_hz, SAMPLE_RATE_HZ), rate_hz
-        samples = np.concatenate([self._rest, self._input.feed(np.frombuffer(data, np.int16))])
+        new = self._input.feed(np.frombuffer(data, np.int16))
+        self._listen_for_words(new.tobytes(), ended_at)
+        samples = np.concatenate([self._rest, new])
         whole = len(samples) - len(samples) % FRAME_SAMPLES
         self._rest = samples[whole:]
         for start in range(0, whole, FRAME_SAMPLES):
@@ -196,9 +199,6 @@ class Ear:
         if self._meter is not None:
             self._measure(self._meter, frame)
         self._ring.append(frame, at)
-        for found in self._heard_words(frame):
-            self._woken(found, at)
-        self._listen_for_stop(frame, at)
         if self._utterance is not None:
             self._utterance.take(frame, at)
             self._forget_if_over()
@@ -207,23 +207,26 @@ class Ear:
         else:
             self._voiced = 0
 
-    def _heard_words(self, frame: bytes) -> list[Detection]:
-        if self._wake is None:
-            return []
-        return list(self._wake.feed(self._noise.clean(frame) if self._noise else frame))
+    def _listen_for_words(self, pcm: bytes, at: float) -> None:
+        """Hear wake and stop words as the sound comes in: they wait for no frame to fill."""
+        if self._wake is not None:
+            for found in self._wake.feed(self._noise.clean(pcm) if self._noise else pcm):
+                self._woken(found, at)
+        self._listen_for_stop(pcm, at)
 
     def _woken(self, found: Detection, at: float) -> None:
-        if not counts(found, self._ring):
+        woken = woken_by(found, self._ring)
+        if woken is None:
             self._missed(found)
         elif not self._is_own(found.word):
             self._tell(WakeHeard(word=found.word, score=found.score, at=at))
             self._close("discarded")
-            utterance = self._open(f"u{next(self._numbers)}", at, wake_word=found.word)
+            utterance = self._open(f"u{next(self._numbers)}", at, woken=woken)
             for frame, _ in self._ring.since(at - WAKE_SECONDS):
                 utterance.lead_in(frame)
             self._show("listening")
 
-    def _listen_for_stop(self, frame: bytes, at: float) -> None:
+    def _listen_for_stop(self, pcm: bytes, at: float) -> None:
         """Fall silent at a stop word, at once: the daemon is told afterwards."""
         if self._stop is None:
             return
@@ -233,7 +236,7 @@ class Ear:
             self._armed = False
             return
         self._armed = True
-        for found in self._stop.feed(frame):
+        for found in self._stop.feed(pcm):
             if found.accepted and not self._is_own(found.word):
                 self._holding = False
                 self._hush()
@@ -281,7 +284,7 @@ class Ear:
         name: str,
         at: float,
         *,
-        wake_word: str = "",
+        woken: Woken | None = None,
         interruption: bool = False,
         order: Listen | None = None,
     ) -> Utterance:
@@ -293,8 +296,9 @@ class Ear:
         self._utterance = Utterance(
             Occasion(
                 id=name,
-                cause="wake" if wake_word else "interruption" if interruption else "asked",
+                cause="wake" if woken else "interruption" if interruption else "asked",
                 hold=order is not None and order.hold,
+                woken=woken,
                 endpoint=settings,
                 language=self._settings.language,
             ),
@@ -303,7 +307,6 @@ class Ear:
             writer=self._scribe,
             tell=self._tell,
             pace=self._pace,
-            wake_check=WakeCheck(wake_word) if wake_word else None,
             said_lately=self._said_lately,
         )
         return self._utterance
@@ -365,13 +368,14 @@ class Ear:
             self._tell(Level(rms_db=_decibel(rms), peak_db=_decibel(float(np.max(np.abs(sound))))))
 
 
-def counts(found: Detection, lately: PreRoll) -> bool:
-    """Return whether a detection opens the microphone; `lately` is what was heard up to it.
+def woken_by(found: Detection, lately: PreRoll) -> Woken | None:
+    """Return the wake word that opens the microphone, or None; `lately` is what was heard up to it.
 
     In noise the detector is unsure of most of what it hears rightly (at 10 dB it passes over every third
     wake word): there a near miss counts too, and the second look at the first transcript decides.
     """
-    return found.accepted or is_noisy(frame for frame, _ in lately.since(0.0))
+    noisy = is_noisy(frame for frame, _ in lately.since(0.0))
+    return Woken(found.word, in_noise=found.accepted and noisy) if found.accepted or noisy else None
 
 
 def _decibel(value: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_assistant.errors import EdgeError, SpeechError
 from edge_assistant.speech.engines.registry import Lazy
-from edge_assistant.speech.protocol import Hearing, Sound, Synthesizer, Transcriber
+from edge_assistant.speech.protocol import Hearing, Sound, Synthesizer, Transcriber, Woken
 
 logger = logging.getLogger(__name__)
 
@@ -27,16 +27,17 @@ class FallbackTranscriber:
         """Load the first that can be loaded."""
         _load_first(self._engines)
 
-    def open(self) -> Hearing:
+    def open(self, woken: Woken | None = None) -> Hearing:
         """Begin an utterance with the first engine that works."""
-        return FallbackHearing(self._engines)
+        return FallbackHearing(self._engines, woken)
 
 
 class FallbackHearing:
     """One utterance; its sound is kept, so that another engine can hear it from the beginning."""
 
-    def __init__(self, engines: Sequence[Lazy[Transcriber]]) -> None:
+    def __init__(self, engines: Sequence[Lazy[Transcriber]], woken: Woken | None = None) -> None:
         self._left = list(engines)
+        self._woken = woken
         self._pieces: list[bytes] = []
         self._hearing: Hearing | None = None
         """The present engine's; None before the first and between two."""
@@ -77,7 +78,7 @@ class FallbackHearing:
         while self._left and self._hearing is None:
             engine = self._left.pop(0)
             try:
-                hearing = engine.get().open()
+                hearing = engine.get().open(self._woken)
                 partial = hearing.feed(b"".join(self._pieces))
             except EdgeError as error:
                 self._error = error

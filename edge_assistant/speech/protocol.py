@@ -99,6 +99,14 @@ class Detection(msgspec.Struct, frozen=True):
     """False for a near miss."""
 
 
+class Woken(msgspec.Struct, frozen=True):
+    """The wake word with which an utterance begins if its detector heard rightly."""
+
+    word: str
+    in_noise: bool = False
+    """The detector was sure, in noise that hides more from a recogniser than from it."""
+
+
 class WakeDetector(Protocol):
     """Hears wake words in an unbroken stream: never gate what it is fed."""
 
@@ -159,8 +167,11 @@ class Transcriber(Protocol):
     streaming: bool
     """True when partials come while somebody speaks, and `text` is quick."""
 
-    def open(self) -> Hearing:
-        """Begin an utterance."""
+    def open(self, woken: Woken | None = None) -> Hearing:
+        """Begin an utterance, perhaps with a wake word.
+
+        An engine that can tell how likely that is writes the word as it is spelled, or something else.
+        """
         ...
 
 

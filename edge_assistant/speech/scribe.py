@@ -12,7 +12,7 @@ import msgspec
 
 from edge_assistant.errors import EdgeError, SpeechError
 from edge_assistant.speech.heap import give_back
-from edge_assistant.speech.protocol import Hearing, Transcriber
+from edge_assistant.speech.protocol import Hearing, Transcriber, Woken
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class Scribe:
         self._orders: queue.SimpleQueue[_Feed | _Settle | _Close | None] = queue.SimpleQueue()
         self._void: dict[str, int] = {}
         """Utterances that are open, with the revision that still counts."""
+        self._woken: dict[str, Woken | None] = {}
+        """The wake words with which open utterances should begin."""
         self._hearings: dict[str, Hearing] = {}
         self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
 
@@ -68,9 +70,13 @@ class Scribe:
         self._orders.put(None)
         self._thread.join(2)
 
+    def open(self, utterance: str, woken: Woken | None = None) -> None:
+        """Begin an utterance, perhaps with a wake word."""
+        self._void[utterance] = 0
+        self._woken[utterance] = woken
+
     def feed(self, utterance: str, pcm: bytes) -> None:
-        """Give more sound of an utterance; the first one opens it."""
-        self._void.setdefault(utterance, 0)
+        """Give more sound of an utterance."""
         self._orders.put(_Feed(utterance, pcm))
 
     def settle(self, utterance: str, revision: int) -> None:
@@ -91,6 +97,7 @@ class Scribe:
         while (order := self._orders.get()) is not None:
             if isinstance(order, _Close):
                 self._hearings.pop(order.utterance, None)
+                self._woken.pop(order.utterance, None)
                 give_back()
             elif order.utterance in self._void:
                 self._do(order)
@@ -101,7 +108,8 @@ class Scribe:
         try:
             hearing = self._hearings.get(order.utterance)
             if hearing is None:
-                hearing = self._hearings[order.utterance] = self._transcriber.open()
+                hearing = self._transcriber.open(self._woken.get(order.utterance))
+                self._hearings[order.utterance] = hearing
             if isinstance(order, _Feed):
                 text, settled = hearing.feed(order.pcm), False
             elif order.revision < revision:

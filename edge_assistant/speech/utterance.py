@@ -13,7 +13,7 @@ import msgspec
 
 from edge_assistant.speech.endpoint import Endpoint, EndpointSettings, Heard
 from edge_assistant.speech.pace import Pace
-from edge_assistant.speech.protocol import VoiceDetector
+from edge_assistant.speech.protocol import VoiceDetector, Woken
 from edge_assistant.speech.scribe import Note
 from edge_assistant.speech.wakecheck import WakeCheck
 from edge_assistant.speech.wire import (
@@ -34,6 +34,10 @@ Tell = Callable[[Event], None]
 
 class Writer(Protocol):
     """The scribe, as an utterance uses it."""
+
+    def open(self, utterance: str, woken: Woken | None = None) -> None:
+        """Begin one, perhaps with a wake word."""
+        ...
 
     def feed(self, utterance: str, pcm: bytes) -> None:
         """Give more sound."""
@@ -59,6 +63,8 @@ class Occasion(msgspec.Struct, frozen=True, kw_only=True):
     cause: ListeningCause
     hold: bool = False
     """A button is held: silence does not end it."""
+    woken: Woken | None = None
+    """The wake word that its sound begins with; None without one."""
     endpoint: EndpointSettings = EndpointSettings()
     language: str = "en"
 
@@ -75,10 +81,9 @@ class Utterance:
         writer: Writer,
         tell: Tell,
         pace: Pace,
-        wake_check: WakeCheck | None = None,
         said_lately: Callable[[str], bool] = lambda _words: False,
     ) -> None:
-        """Open it at the time `now`; with `wake_check` its sound begins with the wake word.
+        """Open it at the time `now`.
 
         `said_lately` tells whether the device itself has just said these words.
         """
@@ -91,7 +96,7 @@ class Utterance:
         self._writer = writer
         self._tell = tell
         self._pace = pace
-        self._wake_check = wake_check
+        self._wake_check = WakeCheck(occasion.woken.word) if occasion.woken else None
         self._said_lately = said_lately
         self._endpoint = self._listen(now)
         self._offset = 0
@@ -108,6 +113,7 @@ class Utterance:
         """The last partial that was told."""
         self._fed = False
         voice.reset()
+        writer.open(self.id, occasion.woken)
         tell(ListeningBegan(utterance=self.id, cause=occasion.cause, at=now))
 
     def lead_in(self, pcm: bytes) -> None:

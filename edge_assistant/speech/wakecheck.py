@@ -2,7 +2,8 @@
 
 A wake detector is small and takes "okay bamboo" for "okay nabu". The recogniser has heard the same
 sound and writes down words, though not ours: "Okay, now, Boo". So both are compared by how they
-sound, letter by letter of a rough English spelling of sounds, where related sounds cost half.
+sound, letter by letter of a rough English spelling of sounds, where related sounds cost half. An engine
+that knows how likely words are (Whisper) has its own look when this one fails, see engines/whisper.py.
 """
 
 from __future__ import annotations
@@ -32,15 +33,6 @@ _RELATED = frozenset(a + b for group in ("bmvpw", "nl", "aeo", "uo") for a in gr
 _LIGHT = frozenset("aeiohvmw")
 """Sounds that a recogniser adds lightly."""
 
-_MISHEARD = {
-    "okay nabu": re.compile(
-        r"\s*(?:ok(?:ay)?[,.]?\s+now[,.]?\s+(?:i'll(?:\s+(?:be|do|move))?|we(?:'ll|'ve|'re)?|move)|ok[ae]?nabu)\b",
-        re.IGNORECASE,
-    ),
-}
-"""What Whisper's smallest models write instead, because it makes a sentence: every eighth time when a
-command follows in the same breath ("Okay, now we'll play some music"). The detector has heard the word."""
-
 
 class Wake(msgspec.Struct, frozen=True):
     """What a transcript that should begin with the wake word says."""
@@ -55,7 +47,8 @@ class WakeCheck:
 
     def __init__(self, phrase: str) -> None:
         words = [word.lower() for word in _WORD.findall(phrase.replace("_", " "))]
-        self._misheard = _MISHEARD.get(" ".join(words))
+        self.phrase = " ".join(words)
+        """The wake phrase in plain words."""
         self._greeting = words[0] if len(words) > 1 else ""
         """A first word that everybody knows ("okay", "hey"): it must be there as itself."""
         self._name = "".join(map(_sound, words[1:] or words))
@@ -64,13 +57,9 @@ class WakeCheck:
     def __call__(self, transcript: str) -> Wake:
         """Look for the wake phrase at the beginning of `transcript`."""
         words = list(_WORD.finditer(transcript))
-        best = min(self._candidates(words), default=(_NEVER, 0))
-        end = best[1]
-        if best[0] > ALLOWED:
-            misheard = self._misheard and self._misheard.match(transcript)
-            if not misheard:
-                return Wake(confirmed=False, rest=transcript)
-            end = misheard.end()
+        costs, end = min(self._candidates(words), default=(_NEVER, 0))
+        if costs > ALLOWED:
+            return Wake(confirmed=False, rest=transcript)
         return Wake(confirmed=True, rest=transcript[end:].lstrip(" ,.!?;:-–—…"))
 
     def _candidates(self, words: list[re.Match[str]]) -> Iterator[tuple[float, int]]:

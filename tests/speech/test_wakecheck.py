@@ -19,9 +19,6 @@ NABU = WakeCheck("okay_nabu")
         ("So okay, Nabu, stop.", "stop."),
         ("Okay, now, boot.", ""),
         ("Okay, now boom.", ""),
-        ("Okay, now we'll play some music.", "play some music."),
-        ("Ok now I'll be open the curtains.", "open the curtains."),
-        ("Okanabu, what is the temperature?", "what is the temperature?"),
     ],
 )
 def test_what_whisper_makes_of_the_wake_word_is_the_wake_word(transcript: str, command: str) -> None:
@@ -39,6 +36,8 @@ def test_what_whisper_makes_of_the_wake_word_is_the_wake_word(transcript: str, c
         "Okay, number, what time is it?",
         "Okay, nap to turn on the light.",
         "Okay, now turn on the light.",
+        "Okay, now we'll play some music.",
+        "Ok Arbu, turn on the light.",
         "Okay, who knew? Turn on the light.",
         "Old kabuki, turn on the light.",
         "Hey, Nabu, turn on the light.",

@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_assistant.bench.voice.speech import in_noise, join, quiet, say_with_espeak
+from edge_assistant.speech.engines.whisper import _loops
+from edge_assistant.speech.protocol import Woken
+from edge_assistant.speech.wakecheck import WakeCheck
 from tests.hearing import Samples, begins_like, sounds_like
 
 COMMAND = "Turn on the light in the kitchen and close the window in the bedroom."
@@ -43,3 +47,44 @@ def test_a_conjunction_at_the_end_is_noticed_although_whisper_writes_another_wor
     rooms = ("kitchen", "bedroom", "garage", "office")
     assert sum(unfinished(f"Turn on the light in the {room} and,") for room in rooms) >= len(rooms) - 1
     assert sum(unfinished(f"Turn on the light in the {room}.") for room in rooms) <= 1
+
+
+def _behind_wake_word(whisper: Any, sound: Samples, *, in_noise: bool = False) -> str:
+    hearing = whisper.open(Woken("okay_nabu", in_noise=in_noise))
+    hearing.feed(join([quiet(0.7), sound, quiet(0.7)]).tobytes())
+    return str(hearing.text())
+
+
+def test_a_wake_word_that_whisper_would_write_otherwise_is_told_from_its_neighbours(whisper: Any) -> None:
+    """Counted over several, because a small Whisper differs from one processor to another."""
+    check, rooms = WakeCheck("okay_nabu"), ("kitchen", "bedroom", "garage", "office")
+
+    def confirmed(phrase: str) -> int:
+        spoken = [say_with_espeak(f"{phrase}, turn on the light in the {room}.") for room in rooms]
+        return sum(check(_behind_wake_word(whisper, each)).confirmed for each in spoken)
+
+    assert confirmed("Okay Nabu") >= len(rooms) - 1
+    assert confirmed("Okay, Google") + confirmed("Okay, nobody") + confirmed("Okay, number two") == 0
+
+
+def test_what_follows_the_wake_word_is_written_as_it_was_said(
+    whisper: Any, spoken: Callable[[str], Samples]
+) -> None:
+    text = _behind_wake_word(whisper, spoken("Okay Nabu, play some music in the office."))
+    assert sounds_like(WakeCheck("okay_nabu")(text).rest, "play some music in the office")
+
+
+def test_a_sure_detector_is_believed_in_noise(whisper: Any, spoken: Callable[[str], Samples]) -> None:
+    """A doubted one needs more: what passes then, passes here."""
+    check, sound = WakeCheck("okay_nabu"), spoken("Okay Nabu, turn on the light.")
+    noisy = [in_noise(sound, kind, 10, seed) for kind in ("white", "pink") for seed in range(1, 5)]
+    believed = [check(_behind_wake_word(whisper, each, in_noise=True)).confirmed for each in noisy]
+    doubted = [check(_behind_wake_word(whisper, each)).confirmed for each in noisy]
+    assert sum(believed) >= len(noisy) - 2
+    assert all(firm for firm, weak in zip(believed, doubted, strict=True) if weak)
+
+
+def test_a_text_that_repeats_itself_is_a_loop() -> None:
+    assert _loops("Ok, no" + ", no" * 100)
+    assert not _loops(COMMAND)
+    assert not _loops("No, no, no.")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edge_assistant.bench.measurement import CannotMeasureError, Setting
 from edge_assistant.catalog.catalog import find_model
 from edge_assistant.errors import EdgeError, ModelError
+from edge_assistant.speech.protocol import Woken
 from edge_assistant.speech.resample import resample
 
 RATE_HZ = 16_000
@@ -78,9 +79,9 @@ def say_with_espeak(text: str, voice: str = "en-us", words_per_minute: int = 165
     return resample(np.frombuffer(data[44 : len(data) // 2 * 2], np.int16), rate, RATE_HZ)
 
 
-def write(transcriber: Any, samples: Samples) -> str:
-    """Return what samples say."""
-    hearing = transcriber.open()
+def write(transcriber: Any, samples: Samples, woken: Woken | None = None) -> str:
+    """Return what samples say, perhaps behind a wake word."""
+    hearing = transcriber.open(woken)
     hearing.feed(samples.tobytes())
     return str(hearing.text())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ BUILT_IN = ("okay_nabu", "hey_jarvis", "hey_mycroft", "alexa")
 
 NEAR_SHARE = 0.5
 """A score above this share of the cutoff that comes to nothing is a near miss."""
+
+_STEPS_LESS = 1
+"""So many steps of 30 ms are left out of the window over which the makers of a model take the mean: the word
+is heard 27 ms earlier (p95 of 30, "okay nabu": 159 instead of 186 ms after its end). What else is heard then,
+19 of 48 near phrases instead of 17, is for the second look; in other speech it is nothing, as before."""
 
 _QUIET_STEPS = 50
 """Steps of 30 ms after a detection in which the same word is not heard again: its echo in the window."""
@@ -38,7 +44,7 @@ class MicroWakeDetector:
 
     @property
     def suspected(self) -> str:
-        """The word whose newest probability alone is beyond the cutoff; their mean is 0.1 s later."""
+        """The word whose newest probability alone is beyond the cutoff; their mean is later."""
         return next((word.name for word in self._words if word.suspected), "")
 
     def feed(self, pcm: bytes) -> Iterable[Detection]:
@@ -81,6 +87,9 @@ class _Word:
 
     def __init__(self, model: Any, threshold: float) -> None:
         self._model = model
+        window = max(1, model.sliding_window_size - _STEPS_LESS)
+        model.sliding_window_size = window
+        model._probabilities = deque(maxlen=window)  # noqa: SLF001 - it is made for the makers' window
         self.tune(threshold)
         self._quiet_steps = 0
         """Steps that are still to pass before it may be heard again."""

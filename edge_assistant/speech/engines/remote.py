@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from edge_assistant.errors import SpeechError
 from edge_assistant.speech.engines.espeak import read_wave
-from edge_assistant.speech.protocol import SAMPLE_RATE_HZ, Sound
+from edge_assistant.speech.protocol import SAMPLE_RATE_HZ, Sound, Woken
 
 _TIMEOUT_SECONDS = 15
 _MOST_BYTES = 16 << 20
@@ -32,8 +32,9 @@ class RemoteTranscriber:
         self._fields = {"model": model, "language": language, "response_format": "json"}
         self._key = key
 
-    def open(self) -> RemoteHearing:
-        """Begin an utterance."""
+    def open(self, woken: Woken | None = None) -> RemoteHearing:
+        """Begin an utterance; its text alone tells whether that was the wake word."""
+        del woken
         return RemoteHearing(self)
 
     def send(self, pcm: bytes) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_assistant.errors import SpeechError
-from edge_assistant.speech.protocol import SAMPLE_RATE_HZ, Detection
+from edge_assistant.speech.protocol import SAMPLE_RATE_HZ, Detection, Woken
 
 PHRASE_CUTOFF = 0.8
 """Least confidence of each word of a phrase; ours, between what phrases and other speech reached."""
@@ -75,8 +75,9 @@ class VoskTranscriber:
     def __init__(self, model: VoskModel) -> None:
         self._model = model
 
-    def open(self) -> VoskHearing:
-        """Begin an utterance."""
+    def open(self, woken: Woken | None = None) -> VoskHearing:
+        """Begin an utterance; its text alone tells whether that was the wake word."""
+        del woken
         return VoskHearing(self._model.recogniser())
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_assistant.errors import SpeechError
 from edge_assistant.speech.completeness import conjunctions
+from edge_assistant.speech.protocol import Woken
+from edge_assistant.speech.wakecheck import WakeCheck
 
 _NO_SPEECH = 0.6
 _UNSURE = -1.0
@@ -35,6 +39,32 @@ _LONGEST_SECONDS = 29.0
 _MAY_JOIN = -4.5
 """Log probability from which a conjunction may have been said (tiny.en and Piper's joe: 98 of 100
 commands that end on one are above it, or end on one as they are written; 2 of 212 others are)."""
+
+
+_LIKELY = {"okay nabu": -12.0, "hey mycroft": -6.0}
+_LIKELY_AS_A_RULE = -2.0
+"""Log likelihood, against that of what Whisper writes by itself, from which a wake word was said.
+
+Whisper does not expect a word like "Nabu": it writes "Ok Arbu", or a sentence ("Okay, now I'm going to turn
+on the light"). Made to begin with the wake word it tells how well that fits the sound: for Piper and for six
+voices of espeak-ng it was −12 to 0, for "okay bamboo" −14.5 to −10.6, for 15 other near phrases below −12.
+How unexpected a word is decides: "hey mycroft" had −4.6 and more, its neighbours −7.8 and less; "hey jarvis"
+and "alexa", which Whisper knows, −1.3 and more, and of 16 neighbours one more than −2."""
+
+_LEEWAY = 5.0
+"""So much less is enough where nothing is at stake, because nothing follows yet, or no more is to be had: the
+detector is sure and the room noisy. At 10 dB it was −16.5 to −2.7 for "okay nabu"."""
+
+_LOOPING = 2.4
+"""A text that can be packed so many times smaller is a loop (whisper/transcribe.py): it is looked at again
+with a wider search."""
+
+_WIDE_BEAM = 5
+_TOKENS_PER_SECOND, _TOKENS_MORE = 10, 20
+"""Nobody says more; a loop would go on for 224 tokens, which is more than a second."""
+
+_MOST_TOKENS = 448
+"""Whisper's own context."""
 
 
 class WhisperTranscriber:
@@ -63,15 +93,15 @@ class WhisperTranscriber:
             raise SpeechError("MODEL_CORRUPT", f"{model.name} can't be loaded; pull it again") from error
         self._language = language.split("-", maxsplit=1)[0] if self._model.model.is_multilingual else "en"
 
-    def open(self) -> WhisperHearing:
+    def open(self, woken: Woken | None = None) -> WhisperHearing:
         """Begin an utterance."""
-        return WhisperHearing(self._model, self._language)
+        return WhisperHearing(self._model, self._language, woken)
 
 
 class WhisperHearing:
     """Collects an utterance; `text` transcribes all of it anew."""
 
-    def __init__(self, model: Any, language: str) -> None:
+    def __init__(self, model: Any, language: str, woken: Woken | None = None) -> None:
         from faster_whisper.tokenizer import Tokenizer
 
         self._model = model
@@ -80,6 +110,8 @@ class WhisperHearing:
             model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language
         )
         self._pieces: list[bytes] = []
+        self._wake = WakeCheck(woken.word) if woken else None
+        self._in_noise = woken is not None and woken.in_noise
         self._joining = _tokens(self._tokenizer, conjunctions(language))
         self.unfinished = False
         """A conjunction was nearly as likely as the last word: Whisper does not believe in sentences that
@@ -108,31 +140,27 @@ class WhisperHearing:
         padded = np.pad(samples, (0, round(window * _RATE_HZ) - len(samples)))
         frames = round(window * _FRAMES_PER_SECOND) // 2 * 2  # the encoder takes them by twos
         features = self._model.feature_extractor(padded)[:, :frames]
-        found = self._model.model.generate(
-            self._model.encode(features),
-            [self._model.get_prompt(self._tokenizer, [], without_timestamps=True)],
-            beam_size=1,
-            return_scores=True,
-            return_no_speech_prob=True,
-            return_logits_vocab=True,
-        )[0]
-        ids = found.sequences_ids[0]
-        text = self._tokenizer.decode(ids).strip()
-        self.unfinished = self._could_join(ids, found.logits[0])
-        invented = found.no_speech_prob >= _NO_SPEECH and found.scores[0] <= _UNSURE
-        return "" if invented else text
+        sound = _Sound(self._model, self._tokenizer, self._model.encode(features), frames)
+        written = sound.written(seconds)
+        if written.invented or not written.text:
+            self.unfinished = False
+            return ""
+        if self._wake is not None and not self._wake(written.text).confirmed:
+            written = sound.said_after(self._wake.phrase, written, seconds, in_noise=self._in_noise)
+        self.unfinished = self._could_join(written)
+        return written.text
 
-    def _could_join(self, ids: Sequence[int], logits: Sequence[Any]) -> bool:
+    def _could_join(self, written: _Written) -> bool:
         """Return whether a conjunction may have stood in the place of the last word, or behind it."""
-        texts = [self._tokenizer.decode([each]) for each in ids]
+        texts = [self._tokenizer.decode([each]) for each in written.ids]
         end = len(texts)
         while end and not any(map(str.isalnum, texts[end - 1])):
             end -= 1
         begin = max(end - 1, 0)
         while begin and not texts[begin].startswith(" "):
             begin -= 1
-        places = [place for place in (begin, end) if 0 < place < len(logits)]
-        return any(_likeliest(logits[place], self._joining) > _MAY_JOIN for place in places)
+        places = [place for place in (begin, end) if 0 < place < len(written.logits)]
+        return any(_likeliest(written.logits[place], self._joining) > _MAY_JOIN for place in places)
 
     def _transcribe_long(self, samples: NDArray[np.float32]) -> str:
         self.unfinished = False
@@ -146,6 +174,72 @@ class WhisperHearing:
         )
         kept = (s.text.strip() for s in segments if s.no_speech_prob < _NO_SPEECH or s.avg_logprob > _UNSURE)
         return " ".join(text for text in kept if text)
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """What Whisper made of a sound."""
+
+    text: str
+    ids: Sequence[int]
+    logits: Sequence[Any]
+    """Of each token, and of the end; empty when they are not known."""
+    invented: bool = False
+    """Probably there was no speech."""
+
+
+class _Sound:
+    """A sound that Whisper has encoded: it can be asked about it more than once."""
+
+    def __init__(self, model: Any, tokenizer: Any, encoded: Any, frames: int) -> None:
+        self._model = model.model
+        self._tokenizer = tokenizer
+        self._encoded = encoded
+        self._frames = frames
+        self._prompt: list[int] = model.get_prompt(tokenizer, [], without_timestamps=True)
+
+    def written(self, seconds: float) -> _Written:
+        """Return what Whisper writes by itself."""
+        found = self._generate(seconds)
+        return self._generate(seconds, beam=_WIDE_BEAM) if _loops(found.text) else found
+
+    def said_after(self, phrase: str, free: _Written, seconds: float, *, in_noise: bool) -> _Written:
+        """Return what was said if it began with a wake word; `free` when that is not likely."""
+        spelled = " ".join(map(str.capitalize, phrase.split()))
+        named = self._tokenizer.encode(f" {spelled},")
+        alone = len(free.text.split()) <= len(phrase.split()) + 1
+        meant = _Written(spelled, named, ()) if alone else self._generate(seconds, named)
+        likely = _LIKELY.get(phrase, _LIKELY_AS_A_RULE) - (_LEEWAY if alone or in_noise else 0)
+        ratio = self._likelihood(meant.ids) - self._likelihood(free.ids)
+        return meant if ratio >= likely and not _loops(meant.text) else free
+
+    def _generate(self, seconds: float, begun: Sequence[int] = (), *, beam: int = 1) -> _Written:
+        most = len(begun) + _TOKENS_MORE + round(_TOKENS_PER_SECOND * seconds)
+        found = self._model.generate(
+            self._encoded,
+            [[*self._prompt, *begun]],
+            beam_size=beam,
+            max_length=min(_MOST_TOKENS, 2 * most),  # the library halves it
+            return_scores=True,
+            return_no_speech_prob=True,
+            return_logits_vocab=True,
+        )[0]
+        ids = found.sequences_ids[0]
+        return _Written(
+            self._tokenizer.decode(ids).strip(),
+            ids,
+            found.logits[0],
+            invented=found.no_speech_prob >= _NO_SPEECH and found.scores[0] <= _UNSURE,
+        )
+
+    def _likelihood(self, ids: Sequence[int]) -> float:
+        """Return the log likelihood of a text."""
+        found = self._model.align(self._encoded, self._prompt, [list(ids)], [self._frames])[0]
+        return float(np.log(np.maximum(found.text_token_probs, 1e-9)).sum())
+
+
+def _loops(text: str) -> bool:
+    data = text.encode()
+    return len(data) > _LOOPING * len(zlib.compress(data))
 
 
 def _tokens(tokenizer: Any, words: Sequence[str]) -> list[int]:
