@@ -33,10 +33,14 @@ CUT_OFF = Goal(
 
 
 def measure_listening(setting: Setting) -> Iterator[Result]:
-    """Say the wake word alone, each time before the device has given up on the time before."""
-    sound = speech.trimmed(speech.say(speech.open_piper(setting), "Okay Nabu."))
+    """Say the wake word alone, each time before the device has given up on the time before.
+
+    It is spoken anew each time: how long its last vowel fades decides more than the device does.
+    """
+    piper = speech.open_piper(setting)
+    sounds = [speech.trimmed(speech.say(piper, "Okay Nabu.")) for _ in range(setting.count(TIMES, 2))]
     one = the_room(setting, TOKENS_PER_SECOND)
-    waits = [_until_listening(one, sound) for _ in range(setting.count(TIMES, 2))]
+    waits = [_until_listening(one, sound) for sound in sounds]
     yield LISTENING.measured(1000 * percentile(waits, 95), _milliseconds(waits))
 
 
