@@ -11,6 +11,7 @@ import pytest
 
 from edge_assistant.bench.device import to_toml
 from edge_assistant.bench.registry import find_bench
+from edge_assistant.bench.voice import talk
 from edge_assistant.config import Paths, load_config
 from tests.daemon import run_cli
 
@@ -33,6 +34,18 @@ def test_a_quick_bench_reports_every_goal_on_the_real_model(
     assert [result["goal"] for result in report["results"]] == [goal.text for goal in goals]
     assert not [result["note"] for result in report["results"] if result["value"] is None]
     assert done.returncode == (0 if all(result["holds"] for result in report["results"]) else 1)
+    assert not state.state.exists(), "a bench leaves the device's own state alone"
+
+
+@pytest.mark.timeout(320)
+def test_the_bench_of_the_voice_speaks_to_a_device_and_hears_its_answer(
+    state: Paths, voice_models: Path
+) -> None:
+    done = run_cli("bench", "voice", "--quick", "--json", "--only", "first sound", timeout=300)
+    assert done.stderr == ""
+    results = json.loads(done.stdout)["results"]
+    assert [result["metric"] for result in results] == [goal.metric for goal in talk.MEASUREMENTS[0].goals]
+    assert all(result["value"] is not None for result in results)
     assert not state.state.exists(), "a bench leaves the device's own state alone"
 
 
