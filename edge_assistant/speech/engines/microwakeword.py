@@ -16,9 +16,9 @@ NEAR_SHARE = 0.5
 """A score above this share of the cutoff that comes to nothing is a near miss."""
 
 _STEPS_LESS = 2
-"""So many steps of 30 ms are left out of the window over which the makers of a model take the mean: "okay nabu"
-is heard 79 ms after its end instead of 124 (medians of 30; p95 129 instead of 186). What else is heard then, 19
-of 48 near phrases instead of 17, is for the second look; in an hour of other speech it is nothing, as before."""
+"""So many steps of 30 ms are left out of the window over which the makers of a model take the mean: "okay
+nabu" is heard 79 ms after its end instead of 124 (medians of 30; p95 129 instead of 186). What else is heard
+then, 19 of 48 near phrases instead of 17, is for the second look; in an hour of other speech nothing."""
 
 _QUIET_STEPS = 50
 """Steps of 30 ms after a detection in which the same word is not heard again: its echo in the window."""
