@@ -13,7 +13,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 from aiomqtt import Client, Message, MqttError, ProtocolVersion, Will
@@ -29,6 +29,7 @@ from edge_assistant.workers.backoff import Backoff, RestartPolicy
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 QoS: TypeAlias = Literal[0, 1]
 
 MAX_PAYLOAD_BYTES = 256 * 1024
@@ -152,7 +153,8 @@ class Connection:
         if topics and self._client is not None:
             with contextlib.suppress(MqttError, ValueError, OSError):  # else gone with the connection
                 for first in range(0, len(topics), _SUBSCRIBED_AT_ONCE):
-                    await self._client.unsubscribe(list(topics[first : first + _SUBSCRIBED_AT_ONCE]))
+                    part = list(topics[first : first + _SUBSCRIBED_AT_ONCE])
+                    await _heedful(self._client.unsubscribe(part))
 
     def listens(self, topic: str) -> bool:
         """Return whether somebody listens to this very topic."""
@@ -167,10 +169,9 @@ class Connection:
         while True:
             began = self._clock()
             try:
-                await self._live()
+                await _heedful(self._live())
             except (MqttError, MqttReentrantError, OSError, EdgeError, ValueError) as error:
                 self._lost(error)  # ValueError: paho refuses what no broker would take
-                _end_if_cancelled()
             await self._sleep(self._backoff.after(self._clock() - began))
 
     def hurry(self) -> None:
@@ -186,8 +187,14 @@ class Connection:
         if client is None:
             raise OfflineError
         try:
-            await client.publish(
-                message.topic, message.payload, message.qos, message.retain, properties=_properties(message)
+            await _heedful(
+                client.publish(
+                    message.topic,
+                    message.payload,
+                    message.qos,
+                    message.retain,
+                    properties=_properties(message),
+                )
             )
         except (MqttError, ValueError, OSError) as error:
             logger.debug("publish failed: %s", type(error).__name__)
@@ -202,7 +209,8 @@ class Connection:
             will=_will(self._will), queue_type=Backlog, max_queued_incoming_messages=self._most_queued,
             logger=_PAHO_LOGGER, socket_options=_AT_ONCE, properties=_limits(),
         )  # fmt: skip
-        async with client:
+        async with contextlib.AsyncExitStack() as stack:
+            await _heedful(stack.enter_async_context(client))
             await self._subscribe(client, [*self._filters(), *self._topics])
             self._client = client
             try:
@@ -214,7 +222,7 @@ class Connection:
         for first in range(0, len(topics), _SUBSCRIBED_AT_ONCE):
             part = topics[first : first + _SUBSCRIBED_AT_ONCE]
             try:
-                await client.subscribe([(topic, _options(topic)) for topic in part])
+                await _heedful(client.subscribe([(topic, _options(topic)) for topic in part]))
             except (MqttError, ValueError, OSError) as error:
                 logger.debug("subscribe failed: %s", type(error).__name__)
                 raise OfflineError from None
@@ -269,11 +277,19 @@ class Connection:
         logger.log(logging.WARNING if first else logging.DEBUG, "MQTT: %s", self.detail)
 
 
-def _end_if_cancelled() -> None:
-    """Leaving a connection may fail and hide that the task was to end: then it would never."""
+async def _heedful(step: Awaitable[T]) -> T:
+    """Do a step of aiomqtt's, and end after it when the task was cancelled meanwhile.
+
+    Python 3.11's `asyncio.wait_for`, which it is made of, loses a cancellation that comes just as the broker
+    answers, and leaving a connection may fail and hide one: then the task would never end.
+    """
     task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    before = task.cancelling() if task else 0
+    try:
+        return await step
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)

@@ -161,6 +161,24 @@ async def test_it_ends_when_asked_to_also_when_taking_leave_fails(mosquitto, mon
     assert task.cancelled()
 
 
+async def test_whoever_sends_ends_when_asked_to_also_just_as_the_broker_answers(mosquitto):
+    """A cancellation may come in any moment of a message's way there and back: 200 different ones."""
+    connection = Connection(mosquitto.broker, "pi")
+
+    async def send():
+        while True:
+            await connection.publish(Outgoing(topic="t", payload="x"))
+
+    async with running(connection):
+        await until(lambda: connection.online)
+        for number in range(200):
+            task = asyncio.create_task(send())
+            await asyncio.sleep(0.001 + number / 100_000)
+            task.cancel()
+            await asyncio.wait([task], timeout=20)
+            assert task.cancelled()
+
+
 async def test_while_somebody_waits_it_is_tried_again_soon_and_else_less_and_less_often():
     pauses, policy = [], RestartPolicy(first_seconds=1.0, longest_seconds=30.0, healthy_seconds=5.0)
     waits = True
