@@ -101,7 +101,7 @@ class Ear:
         self._holding = False
         """What is said is held while the stop detector makes up its mind."""
         self._armed = False
-        """The stop detector has heard the frame before."""
+        """The stop detector has heard the sound before this."""
         self._load_voice = voice
         self._voice: VoiceDetector | None = None
         """None until it is needed."""
@@ -187,7 +187,8 @@ class Ear:
         if rate_hz != self._input_rate_hz or self._input is None:
             self._input, self._input_rate_hz = Resampler(rate_hz, SAMPLE_RATE_HZ), rate_hz
         new = self._input.feed(np.frombuffer(data, np.int16))
-        self._listen_for_words(new.tobytes(), ended_at)
+        if len(new):  # a resampler may keep what it gets
+            self._listen_for_words(new.tobytes(), ended_at)
         samples = np.concatenate([self._rest, new])
         whole = len(samples) - len(samples) % FRAME_SAMPLES
         self._rest = samples[whole:]
@@ -208,7 +209,7 @@ class Ear:
             self._voiced = 0
 
     def _listen_for_words(self, pcm: bytes, at: float) -> None:
-        """Hear wake and stop words as the sound comes in: they wait for no frame to fill."""
+        """Hear wake and stop words in sound as it comes, which need not fill a frame."""
         if self._wake is not None:
             for found in self._wake.feed(self._noise.clean(pcm) if self._noise else pcm):
                 self._woken(found, at)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from edge_assistant.bench.voice.talk import error_rate, loses_first_word
+from edge_assistant.bench.voice.talk import error_rate, loses_first_word, mishears_first_word
 
 
-@pytest.mark.parametrize("heard", ["", "the heating in the hall", "heating in the hall", "in the hall"])
+@pytest.mark.parametrize(
+    "heard",
+    ["", "er the heating in the hall", "the heating in the hall", "heating in the hall", "in the hall"],
+)
 def test_a_first_word_that_nothing_stands_for_is_lost(heard: str) -> None:
     assert loses_first_word("lower the heating in the hall", heard)
 
@@ -18,6 +21,13 @@ def test_a_first_word_that_nothing_stands_for_is_lost(heard: str) -> None:
 )
 def test_a_first_word_that_was_taken_for_others_is_an_error_and_not_lost(heard: str) -> None:
     assert not loses_first_word("lower the heating in the hall", heard)
+
+
+def test_an_engine_is_asked_for_the_first_word_behind_the_wake_word() -> None:
+    assert not mishears_first_word("lower the heating", "Okay, now, lower the heating.")
+    assert not mishears_first_word("lower the heating", "Okay, now, lower a heating.")
+    assert mishears_first_word("lower the heating", "Okay, now, Lord, the heating.")
+    assert mishears_first_word("lower the heating", "Okay, now, the heating.")
 
 
 def test_errors_are_counted_in_words_and_what_leads_in_costs_nothing() -> None:

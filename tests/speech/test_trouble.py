@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 
 from edge_assistant.bench.voice.sound import SoundServer, sound_server
-from edge_assistant.bench.voice.speech import noise_of
+from edge_assistant.bench.voice.speech import in_noise, noise_of, say_with_espeak
 from edge_assistant.errors import SpeechError
 from edge_assistant.speech.devices import Device, pick_rate
-from edge_assistant.speech.ear import Ear
+from edge_assistant.speech.ear import Ear, woken_by
 from edge_assistant.speech.engines.microwakeword import MicroWakeDetector
+from edge_assistant.speech.engines.registry import Lazy
 from edge_assistant.speech.engines.silero import SileroDetector
+from edge_assistant.speech.engines.whisper import WhisperTranscriber
+from edge_assistant.speech.fallback import FallbackTranscriber
+from edge_assistant.speech.protocol import FRAME_SAMPLES, Detection, Woken
 from edge_assistant.speech.resample import resample
+from edge_assistant.speech.ring import PreRoll
 from edge_assistant.speech.scribe import Scribe
+from edge_assistant.speech.wakecheck import WakeCheck
 from edge_assistant.speech.wire import (
     DeviceChanged,
     EngineChanged,
@@ -46,10 +52,11 @@ PIECE_SECONDS = 0.5
 class Listener:
     """The real ear and engines, hearing sound as fast as they can; its time is that of the sound."""
 
-    def __init__(self, whisper: object) -> None:
+    def __init__(self, whisper: WhisperTranscriber) -> None:
         self.events: list[Event] = []
         self.now = time.monotonic()
-        self._scribe = Scribe(whisper, lambda note: self.ear.note(note))  # type: ignore[arg-type] # noqa: PLW0108
+        engines = FallbackTranscriber([Lazy("stt", "whisper", lambda: whisper, lambda _state: None)])
+        self._scribe = Scribe(engines, lambda note: self.ear.note(note))  # noqa: PLW0108
         self.ear = Ear(
             SpeechSettings(models="", earcons=False),
             self._scribe,
@@ -105,7 +112,7 @@ def wait_until_idle(part: Scribe | Ear) -> None:
 
 
 @pytest.fixture
-def listener(whisper: object) -> Iterator[Listener]:
+def listener(whisper: WhisperTranscriber) -> Iterator[Listener]:
     one = Listener(whisper)
     yield one
     one.close()
@@ -164,6 +171,48 @@ def test_a_microphone_of_another_rate_is_understood_as_well(
     (final,) = listener.all(TranscriptFinal)
     assert isinstance(final, TranscriptFinal)
     assert begins_like(final.text, COMMAND)
+
+
+@pytest.mark.parametrize("rate_hz", [RATE_HZ, 44_100])
+def test_a_voice_whose_wake_word_whisper_writes_otherwise_is_understood(
+    listener: Listener, whisper: WhisperTranscriber, rate_hz: int
+) -> None:
+    """Whisper is told that the wake word was heard, through all that lies between."""
+    sounds = [say_with_espeak(f"Okay Nabu, {COMMAND}", voice) for voice in ("en-us", "en-gb", "en-us+m3")]
+    heard = 0
+    for sound in sounds:
+        listener.hear(resample(sound, RATE_HZ, rate_hz), rate_hz)
+        listener.hear(np.zeros(2 * rate_hz, np.int16), rate_hz)
+        heard += [each.outcome for each in listener.end()][-1:] == ["heard"]
+    told = [each for each in listener.all(TranscriptFinal) if isinstance(each, TranscriptFinal)]
+    assert len(told) == heard >= len(sounds) - 1
+    assert all(begins_like(each.text, COMMAND) for each in told)
+    check = WakeCheck("okay_nabu")
+    assert not all(check(_written_freely(whisper, each)).confirmed for each in sounds), "it would be anyway"
+
+
+def _written_freely(whisper: WhisperTranscriber, sound: Samples) -> str:
+    hearing = whisper.open()
+    hearing.feed(sound.tobytes())
+    return hearing.text()
+
+
+@pytest.mark.parametrize(
+    ("decibel", "accepted", "woken"),
+    [
+        (40, True, Woken("okay_nabu", in_noise=False)),
+        (40, False, None),
+        (10, True, Woken("okay_nabu", in_noise=True)),
+        (10, False, Woken("okay_nabu", in_noise=False)),
+    ],
+)
+def test_a_near_miss_counts_in_noise_and_a_sure_detector_more(
+    spoken: Callable[[str], Samples], decibel: float, accepted: bool, woken: Woken | None
+) -> None:
+    sound, lately = in_noise(spoken("Okay Nabu."), "white", decibel), PreRoll()
+    for start in range(0, len(sound) - FRAME_SAMPLES, FRAME_SAMPLES):
+        lately.append(sound[start : start + FRAME_SAMPLES].tobytes(), (start + FRAME_SAMPLES) / RATE_HZ)
+    assert woken_by(Detection("okay_nabu", 0.7, accepted=accepted), lately) == woken
 
 
 class OneRate:

@@ -19,6 +19,9 @@ NABU = WakeCheck("okay_nabu")
         ("So okay, Nabu, stop.", "stop."),
         ("Okay, now, boot.", ""),
         ("Okay, now boom.", ""),
+        ("Okay, now we'll play some music.", "play some music."),
+        ("Ok now I'll be open the curtains.", "open the curtains."),
+        ("Okanabu, what is the temperature?", "what is the temperature?"),
     ],
 )
 def test_what_whisper_makes_of_the_wake_word_is_the_wake_word(transcript: str, command: str) -> None:
@@ -36,7 +39,6 @@ def test_what_whisper_makes_of_the_wake_word_is_the_wake_word(transcript: str, c
         "Okay, number, what time is it?",
         "Okay, nap to turn on the light.",
         "Okay, now turn on the light.",
-        "Okay, now we'll play some music.",
         "Ok Arbu, turn on the light.",
         "Okay, who knew? Turn on the light.",
         "Old kabuki, turn on the light.",
@@ -53,6 +55,12 @@ def test_what_whisper_makes_of_the_wake_word_is_the_wake_word(transcript: str, c
 def test_what_only_sounds_like_it_is_not(transcript: str) -> None:
     wake = NABU(transcript)
     assert (wake.confirmed, wake.rest) == (False, transcript)
+
+
+def test_a_sentence_of_its_own_is_not_the_wake_word_for_whoever_can_ask_the_recogniser_again() -> None:
+    strict = WakeCheck("okay_nabu", strict=True)
+    assert not strict("Okay, now we'll play some music.").confirmed
+    assert strict("Okay, Naboo, what time is it?").rest == "what time is it?"
 
 
 def test_other_wake_words_are_checked_too() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from edge_assistant.bench.voice.speech import in_noise, join, quiet, say_with_espeak
-from edge_assistant.speech.engines.whisper import _loops
+from edge_assistant.speech.engines.whisper import _REPEATED, _loops
+from edge_assistant.speech.phrase import plain
 from edge_assistant.speech.protocol import Woken
 from edge_assistant.speech.wakecheck import WakeCheck
 from tests.hearing import Samples, begins_like, sounds_like
@@ -26,6 +27,15 @@ def test_short_and_long_sounds_are_understood_to_their_end(
     longest = np.concatenate([longer, np.zeros(16 * 16_000, np.int16), sound])
     assert len(longest) > 30 * 16_000
     assert sounds_like(written(longest)[-len(COMMAND) :], "close the window in the bedroom")
+
+
+def test_what_is_said_again_and_again_is_written_once(
+    spoken: Callable[[str], Samples], written: Callable[[Samples], str]
+) -> None:
+    text = written(np.concatenate([spoken(COMMAND)] * 4))
+    assert sounds_like(text[: len(COMMAND)], COMMAND)
+    assert len(text) < 3.5 * len(COMMAND), "it would go on for ten times"
+    assert _REPEATED.sub(r"\1", "Ok, no" + ", no" * 100 + ". Now stop.") == "Ok, no. Now stop."
 
 
 def test_silence_and_nothing_are_no_words(written: Callable[[Samples], str]) -> None:
@@ -74,13 +84,23 @@ def test_what_follows_the_wake_word_is_written_as_it_was_said(
     assert sounds_like(WakeCheck("okay_nabu")(text).rest, "play some music in the office")
 
 
+def test_a_short_command_behind_a_wake_word_that_whisper_would_write_otherwise_is_kept(whisper: Any) -> None:
+    """Counted over several, because a small Whisper differs from one processor to another."""
+    check, commands = WakeCheck("okay_nabu"), ("stop", "yes", "never mind", "")
+    spoken = {each: say_with_espeak(f"Okay Nabu, {each}.".replace(", .", "."), "en-gb") for each in commands}
+    found = {each: check(_behind_wake_word(whisper, sound)) for each, sound in spoken.items()}
+    kept = [each for each, wake in found.items() if wake.confirmed and plain(wake.rest) == each]
+    assert len(kept) >= len(commands) - 1, found
+
+
 def test_a_sure_detector_is_believed_in_noise(whisper: Any, spoken: Callable[[str], Samples]) -> None:
-    """A doubted one needs more: what passes then, passes here."""
-    check, sound = WakeCheck("okay_nabu"), spoken("Okay Nabu, turn on the light.")
-    noisy = [in_noise(sound, kind, 10, seed) for kind in ("white", "pink") for seed in range(1, 5)]
+    check, commands = WakeCheck("okay_nabu"), ("Turn on the light.", "What time is it?", "Play some music.")
+    sounds = [spoken(f"Okay Nabu, {each}") for each in commands]
+    noisy = [in_noise(sound, "pink", 3, seed) for sound in sounds for seed in range(1, 5)]
     believed = [check(_behind_wake_word(whisper, each, in_noise=True)).confirmed for each in noisy]
     doubted = [check(_behind_wake_word(whisper, each)).confirmed for each in noisy]
-    assert sum(believed) >= len(noisy) - 2
+    assert sum(believed) > sum(doubted)
+    assert sum(believed) > len(noisy) / 2
     assert all(firm for firm, weak in zip(believed, doubted, strict=True) if weak)
 
 

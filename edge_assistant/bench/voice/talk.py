@@ -124,7 +124,11 @@ def _results(asked: Sequence[Asked], worker_bytes: int) -> Iterator[Result]:
     yield FIRST_SOUND_95.measured(percentile(ratios, 95), f"longest {max(ours):.2f} s")
     lost = [each for each in asked if loses_first_word(each.text, each.heard)]
     other = [each for each in asked if each not in lost and words(each.heard)[:1] != words(each.text)[:1]]
-    note = f"of {len(asked)}; another word is heard in its place in {len(other)}"
+    misheard = sum(mishears_first_word(each.text, each.engine_heard) for each in asked)
+    note = (
+        f"of {len(asked)}; another word is heard in its place in {len(other)}, "
+        f"by the engine alone on the same files in {misheard}"
+    )
     yield ONE_BREATH.measured(len(lost), _examples([*lost, *other], note))
     chain = 100 * error_rate([(each.text, each.heard) for each in asked])
     alone = 100 * error_rate([(each.text, each.engine_heard) for each in asked], led_in=True)
@@ -183,12 +187,21 @@ def error_rate(pairs: Sequence[tuple[str, str]], *, led_in: bool = False) -> flo
 
 
 def loses_first_word(meant: str, heard: str) -> bool:
-    """Return whether the first word was not heard at all; one that was taken for another is an error.
+    """Return whether the first word was not heard, or its end only.
 
-    It is lost when the other words alone explain better what was heard.
+    One that was taken for another is an error. It is lost when the other words alone explain better what
+    was heard.
     """
     first, *rest = words(meant)
-    return _edits([first, *rest], words(heard)) > _edits(rest, words(heard))
+    found = words(heard)
+    clipped = bool(found) and found[0] != first and first.endswith(found[0])
+    return clipped or _edits([first, *rest], found) > _edits(rest, found)
+
+
+def mishears_first_word(meant: str, heard: str) -> bool:
+    """Return whether the first word is not heard before the others; anything may be heard before it."""
+    first, *rest = words(meant)
+    return _edits([first, *rest], words(heard), led_in=True) > _edits(rest, words(heard), led_in=True)
 
 
 def _edits(meant: list[str], heard: list[str], *, led_in: bool = False) -> int:
