@@ -47,10 +47,6 @@ class Registry:
         """Return an entity by its id."""
         return self._by_id.get(entity_id)
 
-    def keyed(self, key: str) -> Entity | None:
-        """Return an entity by where it is from."""
-        return self._by_key.get(key)
-
     def state(self, entity_id: str) -> State:
         """Return how an entity is."""
         return self._states.get(entity_id, UNKNOWN)

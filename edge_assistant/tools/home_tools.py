@@ -231,10 +231,33 @@ class NameTool(HomeTool):
     async def run(self, arguments: NewName, occasion: Occasion) -> Outcome:
         """Keep the name."""
         entity = self._found(arguments.entity)
+        new = entity not in self._registry.named(arguments.name)
         await self._names.call(entity, arguments.name, occasion.principal.id)
-        if occasion.language.startswith("de"):
-            return Outcome(text=f"{entity.name} heißt jetzt auch {arguments.name}.")
-        return Outcome(text=f"{entity.name} is now called {arguments.name} too.")
+        german = occasion.language.startswith("de")
+        said = "{} heißt jetzt auch {}." if german else "{} is now called {} too."
+        back = {"entity": entity.id, "name": arguments.name}
+        undo = Call(UnnameTool.name, back) if new else None
+        return Outcome(text=said.format(entity.name, arguments.name), undo=undo)
+
+
+class UnnameTool(NameTool):
+    """Takes another name of a device back."""
+
+    name = "unname_device"
+    description = "Call a device by a name no more that somebody gave it."
+
+    def effect(self, arguments: NewName, occasion: Occasion) -> Effect:
+        """Say that it changes no device."""
+        del occasion
+        return Effect(reach="note", summary=f"call {arguments.entity} no more “{arguments.name}”")
+
+    async def run(self, arguments: NewName, occasion: Occasion) -> Outcome:
+        """Forget the name."""
+        entity = self._found(arguments.entity)
+        await self._names.forget_name(entity, arguments.name)
+        german = occasion.language.startswith("de")
+        said = "{} heißt nicht mehr {}." if german else "{} is called {} no more."
+        return Outcome(text=said.format(entity.name, arguments.name))
 
 
 def summary(service: str, names: list[str], language: str, *, done: bool = False) -> str:

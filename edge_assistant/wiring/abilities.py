@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge_assistant.wiring.broker import HomeBroker
 
 
-HIDDEN = frozenset({"restore_timers", "restore_home"})
+HIDDEN = frozenset({"restore_timers", "restore_home", "unname_device"})
 """Tools that only taking back uses."""
 
 

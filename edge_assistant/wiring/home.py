@@ -16,7 +16,7 @@ from edge_assistant.intents.paraphrase import Paraphrases
 from edge_assistant.memory.embedding import Embedder
 from edge_assistant.store.database import Database
 from edge_assistant.tools.actions import Actions
-from edge_assistant.tools.home_tools import ControlTool, LookTool, NameTool, RestoreTool
+from edge_assistant.tools.home_tools import ControlTool, LookTool, NameTool, RestoreTool, UnnameTool
 from edge_assistant.tools.protocol import Tool
 from edge_assistant.wiring.broker import HomeBroker
 from edge_assistant.wiring.tasks import begin
@@ -34,7 +34,13 @@ def home_tools(house: House, broker: HomeBroker, config: Config) -> list[Tool]:
     """Return what can be done with the house."""
     control = Control(house.registry, broker.connection, house.templates)
     kit = (house.registry, control, config.home.devices)
-    return [ControlTool(*kit), RestoreTool(*kit), LookTool(*kit), NameTool(*kit, house)]
+    return [
+        ControlTool(*kit),
+        RestoreTool(*kit),
+        LookTool(*kit),
+        NameTool(*kit, house),
+        UnnameTool(*kit, house),
+    ]
 
 
 async def start_intents(

@@ -54,12 +54,16 @@ async def test_a_device_is_learnt_told_and_seen(mosquitto, database):
 async def test_what_was_learnt_is_known_without_a_broker(mosquitto, database):
     async with living(mosquitto.broker, database) as (house, devices):
         await furnished(house, devices)
-        await house.call(house.registry.entity("light.floor_lamp"), "big light", "ann")
+        for name in ("big light", "sunny"):
+            await house.call(house.registry.entity("light.floor_lamp"), name, "ann")
+        await house.forget_name(house.registry.entity("light.floor_lamp"), "sunny")
+        assert house.registry.named("sunny") == []
     mosquitto.kill()
     again = House(Home(), Connection(mosquitto.broker, "again"), database)
     await again.load()
     assert len(again.registry.entities) == len(THINGS)
     assert [each.id for each in again.registry.named("big light")] == ["light.floor_lamp"]
+    assert again.registry.named("sunny") == []
 
 
 async def test_a_device_that_withdraws_is_gone_and_one_that_is_away_says_so(mosquitto, database):
@@ -145,7 +149,7 @@ async def test_ten_thousand_retained_messages_and_garbage_leave_it_alive(mosquit
         await publish(devices, known.key, b"")
         await until(lambda: house.registry.entity(known.id) is None)
         await publish(devices, *LAMP)
-        await until(lambda: house.registry.keyed(LAMP[0]))
+        await until(lambda: any(each.key == LAMP[0] for each in house.registry.entities))
 
 
 async def test_a_megabyte_on_a_state_topic_changes_nothing(mosquitto, database):

@@ -28,7 +28,7 @@ from edge_assistant.memory.embedder import FastembedEmbedder, embedder_settings
 from edge_assistant.memory.embedding import EMBEDDER
 from edge_assistant.store.database import Database
 from edge_assistant.tools.actions import Actions
-from edge_assistant.tools.home_tools import ControlTool, LookTool, NameTool, RestoreTool
+from edge_assistant.tools.home_tools import ControlTool, LookTool, NameTool, RestoreTool, UnnameTool
 from edge_assistant.tools.kit import everyday_tools
 from edge_assistant.tools.lists import Lists
 from edge_assistant.tools.timers import Timers
@@ -106,7 +106,9 @@ class Flat:
             self.registry.replace(topic, parse(PREFIX, topic, payload))
         self.broker = Broker()
         kit = (self.registry, Control(self.registry, self.broker, Templates()), {})
-        tools = [ControlTool(*kit), RestoreTool(*kit), LookTool(*kit), NameTool(*kit, Names(self.registry))]
+        names = Names(self.registry)
+        tools = [ControlTool(*kit), RestoreTool(*kit), LookTool(*kit)]
+        tools += [NameTool(*kit, names), UnnameTool(*kit, names)]
         self.actions = Actions(tools, Ledger())
         settings = Home(room=room, sentences=SENTENCES)
         self.paraphrases = Paraphrases(embedder, self.registry) if embedder else None
@@ -265,6 +267,16 @@ async def test_a_thing_can_be_given_a_name(worker):
     assert await flat.say("call it big light") == "floor lamp is now called big light too."
     assert await flat.say("turn off big light") == "Turned off floor lamp."
     assert "else is called" in await flat.say("call the floor lamp chandelier")
+
+
+async def test_a_name_that_was_given_can_be_taken_back(worker):
+    flat = Flat(worker)
+    await flat.say("turn on the floor lamp")
+    await flat.say("call it big light")
+    assert await flat.say("undo that") == "floor lamp is called big light no more."
+    flat.broker.sent.clear()
+    await flat.say("turn off big light")
+    assert flat.broker.sent == []
 
 
 @pytest.mark.parametrize(("language", "text"), [("en", "make me a coffee"), ("de", "mach mir einen Kaffee")])
