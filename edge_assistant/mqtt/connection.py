@@ -13,11 +13,12 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from aiomqtt import Client, Message, MqttError, ProtocolVersion, Will
 from aiomqtt.exceptions import MqttReentrantError
+from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -202,7 +203,7 @@ class Connection:
 
     async def _live(self) -> None:
         context = await asyncio.to_thread(tls_context, self._broker)
-        client = Client(
+        client = _Client(
             self._broker.host, self._broker.port, username=self._broker.username,
             password=self._broker.password, identifier=self._client_id, protocol=ProtocolVersion.V5,
             clean_start=True, keepalive=_KEEPALIVE_SECONDS, timeout=CONNECT_SECONDS, tls_context=context,
@@ -290,6 +291,28 @@ async def _heedful(step: Awaitable[T]) -> T:
     finally:
         if task and task.cancelling() > before:
             raise asyncio.CancelledError
+
+
+class _Client(Client):
+    """aiomqtt's client, that asks the event loop to write only while its socket is open.
+
+    aiomqtt asks for the number of the socket, a moment later: when the broker goes in that moment, the number
+    is nobody's, which is an error, or the next connection's, which would then be written to for ever.
+    """
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: object, sock: Any) -> None:  # noqa: ARG002
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # noqa: BLE001 - as aiomqtt: the connection is gone
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(register)  # paho connects in a thread
 
 
 _AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)

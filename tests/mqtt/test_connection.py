@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import aiomqtt
 import pytest
@@ -177,6 +178,23 @@ async def test_whoever_sends_ends_when_asked_to_also_just_as_the_broker_answers(
             task.cancel()
             await asyncio.wait([task], timeout=20)
             assert task.cancelled()
+
+
+async def test_a_message_sent_just_as_the_broker_goes_is_no_error_of_the_loop(mosquitto):
+    errors = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["message"]))
+    connection = Connection(mosquitto.broker, "pi")
+    async with running(connection):
+        await until(lambda: connection.online)
+        sending = asyncio.create_task(connection.publish(Outgoing(topic="t", payload="x")))
+        mosquitto.kill()
+        time.sleep(0.2)  # the loop learns of both at once: the message to send, and that nobody is there
+        await until(lambda: not connection.online)
+        sending.cancel()
+        await asyncio.wait([sending])
+        mosquitto.start()
+        await until(lambda: connection.online)
+    assert errors == []
 
 
 async def test_while_somebody_waits_it_is_tried_again_soon_and_else_less_and_less_often():
