@@ -395,14 +395,23 @@ async def test_one_person_can_not_fill_the_line_for_everybody(assistant, model):
 # --- the line before the model
 
 
+async def three_in_line(assistant, model):
+    """Ask three questions, each when the one before it is at the model or waits for it; return their turns."""
+    turns = [await assistant.start(ask("o0", session="s0"))]
+    await until(lambda: len(model.generations) == 1)
+    for n in (1, 2):
+        turns.append(await assistant.start(ask(f"o{n}", session=f"s{n}")))
+        await until(lambda: isinstance(turns[-1].last, TurnQueued))
+    return turns
+
+
 async def test_who_waits_is_told_the_place_and_is_served_before_somebody_else_s_second_question(
     make_assistant, model
 ):
     assistant = make_assistant(Config(llm=LlmSettings(parallel=1)))
     gate = asyncio.Event()
     model.steps = [gate, "yes"]
-    mine = [await assistant.start(ask(f"o{n}", session=f"s{n}")) for n in range(3)]
-    await until(lambda: len(model.generations) == 1)
+    mine = await three_in_line(assistant, model)
     theirs = await assistant.start(ask("g", session="g", principal=GUEST))
     await until(lambda: theirs.seq == 2)
     queued = theirs.last
@@ -421,8 +430,7 @@ async def test_a_turn_that_is_stopped_while_it_waits_leaves_the_line(make_assist
     assistant = make_assistant(Config(llm=LlmSettings(parallel=1)))
     gate = asyncio.Event()
     model.steps = [gate, "yes"]
-    turns = [await assistant.start(ask(f"o{n}", session=f"s{n}")) for n in range(3)]
-    await until(lambda: turns[2].seq == 2)
+    turns = await three_in_line(assistant, model)
     await turns[1].cancel()
     assert (await turns[1].wait()).status == "interrupted"
     gate.set()
