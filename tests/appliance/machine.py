@@ -191,7 +191,7 @@ class Machine:
         return self.run(f"journalctl --no-pager -o cat {match}", check=False).stdout
 
     @staticmethod
-    def wait_until(holds: Callable[[], object], seconds: float = 45) -> None:
+    def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
         """Wait until something holds, and fail when it never does."""
         deadline = time.monotonic() + seconds
         while not holds():

@@ -53,7 +53,7 @@ async def test_people_of_the_household_go_on_in_one_conversation_one_after_the_o
     model.steps = [gate, "fine"]
     first = await assistant.start(ask("t1"))
     second = await assistant.start(ask("t2", principal=member))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not model.generations:
             await asyncio.sleep(0.01)
     assert len(model.generations) == 1

@@ -52,7 +52,7 @@ def test_daemon_and_workers_of_an_interrupted_bench_end_with_it(
     left = started(bench, 2)
     bench.send_signal(number)
     bench.wait(60)
-    assert not psutil.wait_procs(left, timeout=30)[1]
+    assert not psutil.wait_procs(left, timeout=60)[1]
     if number != signal.SIGKILL:
         assert list(short.iterdir()) == []
 
@@ -67,4 +67,4 @@ def test_a_broker_ends_with_who_started_it_though_root_starts_it(short: Path) ->
     left = started(keeper, 1)
     keeper.kill()
     keeper.wait(60)
-    assert not psutil.wait_procs(left, timeout=30)[1]
+    assert not psutil.wait_procs(left, timeout=60)[1]

@@ -13,11 +13,11 @@ async def test_who_is_cancelled_meanwhile_still_waits_for_the_thread():
 
     def work() -> None:
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         done.append(True)
 
     task = asyncio.create_task(to_its_end(work))
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 60)
     task.cancel()
     await asyncio.sleep(0)
     assert not task.done()

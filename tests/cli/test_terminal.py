@@ -60,7 +60,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
+                self.process.wait(60)
             self.process.kill()
         self.process.wait()
         os.close(self._ours)

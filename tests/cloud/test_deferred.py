@@ -309,6 +309,6 @@ async def test_lanes_keep_apart_and_questions_go_with_person_and_conversation(da
 
 
 async def _empty(outbox):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await outbox.waiting():
             await asyncio.sleep(0.01)

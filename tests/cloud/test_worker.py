@@ -36,7 +36,7 @@ def test_what_is_said_wrongly_is_refused_in_one_line():
     ):
         given = {"--broker": "mqtt://127.0.0.1:1", "--upstream": "http://127.0.0.1:1", "--model": "m"}
         given[words[0]] = words[1]
-        done = run_cli("cloud-worker", *(word for pair in given.items() for word in pair), timeout=30)
+        done = run_cli("cloud-worker", *(word for pair in given.items() for word in pair), timeout=60)
         assert done.returncode == 2, done
         assert told in done.stderr.splitlines()[-1]
 

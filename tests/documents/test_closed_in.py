@@ -119,7 +119,7 @@ def test_a_reader_ends_with_its_worker_also_where_root_became_nobody() -> None:
     reader = psutil.Process(int(number))
     worker.kill()
     worker.wait(60)
-    assert psutil.wait_procs([reader], timeout=30)[0]
+    assert psutil.wait_procs([reader], timeout=60)[0]
 
 
 async def test_the_worker_that_opens_documents_is_not_given_the_secrets(

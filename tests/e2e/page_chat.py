@@ -99,7 +99,7 @@ class ChatPage:
         self.wait_until(lambda: self.answers.last.get_attribute("aria-busy") == "false", 180)
 
     @staticmethod
-    def wait_until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+    def wait_until(holds: Callable[[], object], seconds: float = 60) -> None:
         """Wait until something holds; the page's own policy forbids the browser to evaluate strings."""
         deadline = time.monotonic() + seconds
         while not holds():

@@ -83,9 +83,9 @@ def test_ready_comes_before_the_model_and_the_page_answers_meanwhile(
     make_daemon: Callable[..., Daemon], starter_model: Path
 ) -> None:
     daemon = make_daemon()
-    with urllib.request.urlopen(f"{daemon.url}/healthz", timeout=10) as answer:
+    with urllib.request.urlopen(f"{daemon.url}/healthz", timeout=60) as answer:
         assert json.load(answer)["status"] in {"starting", "ok"}
-    with urllib.request.urlopen(f"{daemon.url}/", timeout=10) as answer:
+    with urllib.request.urlopen(f"{daemon.url}/", timeout=60) as answer:
         assert answer.status == 200
     daemon.wait_for_model()
 
@@ -103,7 +103,7 @@ def _sign_in(url: str, link: str) -> int:
         {"Content-Type": "application/json", "Origin": url},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

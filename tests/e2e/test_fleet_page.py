@@ -102,7 +102,7 @@ def test_the_operator_rules_the_fleet_from_the_page(operator, fleet_page, make_d
 
 def ask(link, key, body=b'{"type": "status"}', **headers):
     address = urlsplit(link)
-    channel = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    channel = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
     channel.request("POST", "/order", body, {"Authorization": f"Bearer {key}", **headers})
     answer = channel.getresponse()
     content = json.loads(answer.read())

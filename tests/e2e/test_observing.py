@@ -116,7 +116,7 @@ def house(
 
 def fetch(daemon: Daemon, token: str) -> str:
     request = urllib.request.Request(f"{daemon.url}/metrics", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         return str(answer.read().decode())
 

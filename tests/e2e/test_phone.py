@@ -63,7 +63,7 @@ def trusting_browser(
 
 def download_authority(house: Daemon) -> bytes:
     """What the page offers for download, fetched as anybody may."""
-    with urllib.request.urlopen(f"{house.url}/ca.crt", timeout=10) as answer:
+    with urllib.request.urlopen(f"{house.url}/ca.crt", timeout=60) as answer:
         return bytes(answer.read())
 
 

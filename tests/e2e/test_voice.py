@@ -34,7 +34,7 @@ def voice(daemon: Daemon) -> dict[str, Any]:
 def as_owner(daemon: Daemon, path: str) -> Any:
     token = daemon.order(type="add_token", name="test")["token"]
     request = urllib.request.Request(daemon.url + path, headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -238,7 +238,7 @@ def test_say_and_listen_use_the_running_daemon(
     listening = talking.begin("listen", "--once")
     time.sleep(2)  # the command starts, and its sign is heard
     sound.speak(spoken("Turn on the light in the kitchen."))
-    out, _ = listening.communicate(timeout=30)
+    out, _ = listening.communicate(timeout=60)
     assert listening.returncode == 0
     assert sounds_like(out, "light in the kitchen")
     assert talking.order(type="sessions", user="household")["items"] == [], "it is not answered"

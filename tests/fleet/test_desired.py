@@ -80,7 +80,7 @@ def wish(number=1, **values):
 
 
 def phase(follower, name):
-    return until(lambda: follower.outcome.phase == name, 5)
+    return until(lambda: follower.outcome.phase == name)
 
 
 async def test_what_keeps_well_through_its_probation_stays(place):

@@ -95,7 +95,7 @@ class Caller:
         await self.writer.drain()
 
     async def receive(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             line = await self.reader.readline()
         assert line, "hung up"
         message: dict[str, Any] = json.loads(line)

@@ -31,7 +31,7 @@ async def database(tmp_path):
     await opened.close()
 
 
-async def until(holds, seconds: float = 20.0) -> None:
+async def until(holds, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.01)

@@ -51,7 +51,7 @@ def test_what_devices_use_works(template, payload, wanted):
         "{{ value_json.a.b.c }}",
     ],
 )
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(60)
 def test_what_loops_grows_or_escapes_is_refused(template):
     with pytest.raises(TemplateError):
         Templates().render(template, value="x", value_json={})

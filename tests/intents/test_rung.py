@@ -76,7 +76,7 @@ SENTENCES = (
 async def worker():
     found = IntentWorker()
     await found.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await found.ready.wait()
     yield found
     await found.stop()

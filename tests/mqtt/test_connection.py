@@ -16,7 +16,7 @@ from edge_assistant.mqtt.connection import MAX_PAYLOAD_BYTES, Connection, Incomi
 from edge_assistant.workers.backoff import RestartPolicy
 
 
-async def until(holds, seconds=20.0):
+async def until(holds, seconds=60.0):
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.01)
@@ -158,7 +158,7 @@ async def test_it_ends_when_asked_to_also_when_taking_leave_fails(mosquitto, mon
     task = asyncio.create_task(connection.run())
     await until(lambda: connection.online)
     task.cancel()
-    await asyncio.wait([task], timeout=30)
+    await asyncio.wait([task], timeout=60)
     assert task.cancelled()
 
 
@@ -176,7 +176,7 @@ async def test_whoever_sends_ends_when_asked_to_also_just_as_the_broker_answers(
             task = asyncio.create_task(send())
             await asyncio.sleep(0.001 + number / 100_000)
             task.cancel()
-            await asyncio.wait([task], timeout=20)
+            await asyncio.wait([task], timeout=60)
             assert task.cancelled()
 
 

@@ -74,7 +74,7 @@ async def here(mosquitto, database):
 
 
 async def gone(outbox):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await outbox.waiting():
             await asyncio.sleep(0.01)
 

@@ -19,7 +19,7 @@ from edge_assistant.ops.systemd import Notifier
 def systemd(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(tmp_path / "notify"))
-        channel.settimeout(5)
+        channel.settimeout(60)
         yield channel
 
 
@@ -38,13 +38,13 @@ def test_a_socket_in_the_abstract_namespace_is_reached() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         name = f"edge-assistant-test-{os.getpid()}"
         channel.bind("\0" + name)
-        channel.settimeout(5)
+        channel.settimeout(60)
         Notifier({"NOTIFY_SOCKET": "@" + name}).status("working")
         assert channel.recv(1000) == b"STATUS=working"
 
 
 async def test_the_watchdog_is_fed_only_when_it_is_set(systemd: socket.socket) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await notifier(systemd).feed_watchdog(lambda: True)
         await notifier(systemd, WATCHDOG_USEC="nonsense").feed_watchdog(lambda: True)
         await notifier(systemd, WATCHDOG_USEC="100000", WATCHDOG_PID="1").feed_watchdog(lambda: True)
@@ -85,7 +85,7 @@ async def test_a_start_asks_for_more_time_until_it_is_done(systemd: socket.socke
     extending.cancel()
     await asyncio.wait([extending])
     starting.ready("serving")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await starting.extend_start()
 
 

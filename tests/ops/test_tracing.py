@@ -36,7 +36,7 @@ async def exporting(url: str, **options: str) -> AsyncIterator[Exporter]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.01)
 

@@ -31,7 +31,7 @@ class Desk:
         """Return the events of a kind so far."""
         return [event for event in self.events if isinstance(event, kind)]
 
-    async def wait(self, kind: type[E], seconds: float = 20, **fields: object) -> E:
+    async def wait(self, kind: type[E], seconds: float = 60, **fields: object) -> E:
         """Wait for an event of a kind with these fields, also one that has come already."""
         async with asyncio.timeout(seconds):
             while True:

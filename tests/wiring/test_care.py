@@ -103,4 +103,4 @@ async def test_work_in_the_background_waits_and_goes_on(house: House) -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     await house.take(CALM, 2)
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)

@@ -42,7 +42,7 @@ class Watched:
     def phases(self) -> list[str]:
         return [state.phase for state in self.states]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 self._news.clear()

@@ -287,11 +287,11 @@ async def read_until(socket: aiohttp.ClientWebSocketResponse, *kinds: str) -> li
     """Return the frames up to the first of one of these types."""
     frames: list[dict[str, Any]] = []
     while not frames or frames[-1]["type"] not in kinds:
-        frames.append(await socket.receive_json(timeout=10))
+        frames.append(await socket.receive_json(timeout=60))
     return frames
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Return when `condition` holds; what other tasks do between takes a few loop iterations."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -38,7 +38,7 @@ class RawSocket:
     async def receive(self) -> tuple[int, bytes]:
         """Return opcode and payload of the next frame, (8, b"") when the connection just ended."""
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 first, second = await self.reader.readexactly(2)
                 size = second & 0x7F
                 if size == 126:

@@ -29,7 +29,7 @@ class Listener:
         self.changes.put_nowait((state_change, name))
 
     async def until(self, wanted: ServiceStateChange, part: str) -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 change, name = await self.changes.get()
                 if change is wanted and part in name:
@@ -77,7 +77,7 @@ async def test_a_house_without_multicast_is_no_failure(monkeypatch, caplog):
 
 async def test_the_page_of_the_house_is_announced_when_it_listens_and_not_when_it_should_not(serve):
     site = await serve(lan=True, announce=True, names=NAMES)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while site.house._announcement is None or site.house._announcement._info is None:
             await asyncio.sleep(0.05)
     assert site.house._announcement._info.port == int(site.house.url.rpartition(":")[2])

@@ -74,7 +74,7 @@ async def test_those_who_only_wait_make_room_for_those_who_ask(serve, assistant)
         assert len([each for each in site.server._runner.server.connections if each.transport]) <= 8
         assistant.script = ("fine",)
         await page.send_json({"type": "message", "id": "t1", "session": "s1", "text": "hello"})
-        assert (await page.receive_json(timeout=30))["type"] == "turn.started"
+        assert (await page.receive_json(timeout=60))["type"] == "turn.started"
 
 
 async def test_when_all_are_being_answered_the_next_one_is_turned_away(serve):

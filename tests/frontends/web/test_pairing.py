@@ -167,7 +167,7 @@ async def test_revoking_drops_sockets_and_streams_at_once(house, assistant):
     async with phone.ws_connect("/api/ws") as socket, owner.ws_connect("/api/ws") as stays:
         await socket.send_json({"type": "message", "id": "t2", "session": "s", "text": "x"})
         await read_until(socket, "turn.started")
-        closed = asyncio.create_task(socket.receive(timeout=30))
+        closed = asyncio.create_task(socket.receive(timeout=60))
         assert (await answer(owner, "DELETE", f"/api/devices/{device}"))[0] == 204
         assert (await closed).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 1008
@@ -183,7 +183,7 @@ async def test_a_change_of_role_is_felt_at_once(house):
     owner, phone = await house.sign_in(), await house.sign_in(member.id)
     assert (await answer(phone, "GET", "/api/users"))[0] == 200
     async with phone.ws_connect("/api/ws") as socket:
-        closed = asyncio.create_task(socket.receive(timeout=30))
+        closed = asyncio.create_task(socket.receive(timeout=60))
         assert (await answer(owner, "PATCH", f"/api/users/{member.id}", json={"role": "guest"}))[0] == 200
         assert (await closed).type is aiohttp.WSMsgType.CLOSE
     assert (await answer(phone, "GET", "/api/users"))[0] == 403

@@ -119,7 +119,7 @@ async def test_a_reader_that_stops_reading_is_cut_off_and_the_turn_goes_on(serve
     assert assistant.stopped == []
     async with site.socket(max_msg_size=0) as socket:
         await socket.send_json({"type": "resume", "id": "t1", "after": 2_000})
-        frames = [await socket.receive_json(timeout=30) for _ in range(2)]
+        frames = [await socket.receive_json(timeout=60) for _ in range(2)]
     assert [each["seq"] for each in frames] == [2_001, 2_002]
     assert frames[1]["type"] == "turn.finished"
 
@@ -134,7 +134,7 @@ async def test_a_slow_reader_holds_back_nobody_else(serve, assistant):
         for _ in range(800):
             assistant.say("t1", "x" * 10_000)
         for number in range(1, 802):
-            assert (await quick.receive_json(timeout=30))["seq"] == number
+            assert (await quick.receive_json(timeout=60))["seq"] == number
         assert len(site.server._sockets) == 2, "the slow one is still within its patience"
 
 
@@ -186,7 +186,7 @@ async def test_memory_does_not_grow_with_connections(site):
     async def round_trip():
         async with browser.ws_connect("/api/ws") as socket:
             await socket.send_str("{}")
-            await socket.receive(timeout=30)
+            await socket.receive(timeout=60)
 
     async def rounds(count):
         for _ in range(count):

@@ -92,7 +92,7 @@ async def test_signing_out_ends_the_cookie_and_its_sockets(site):
     browser, other = await site.sign_in(), await site.sign_in()
     cookie = cookie_of(browser)
     async with browser.ws_connect("/api/ws") as socket, other.ws_connect("/api/ws") as stays:
-        closed = asyncio.create_task(socket.receive(timeout=30))
+        closed = asyncio.create_task(socket.receive(timeout=60))
         async with browser.post("/api/signout") as response:
             assert response.status == 200
             assert 'edge_session=""' in response.headers["Set-Cookie"]

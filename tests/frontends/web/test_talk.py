@@ -65,7 +65,7 @@ async def hear(socket: aiohttp.ClientWebSocketResponse) -> tuple[list[dict[str, 
     """Return what came until the spoken answer ended, and its sound."""
     events, sound = [], b""
     while True:
-        frame = await socket.receive(timeout=10)
+        frame = await socket.receive(timeout=60)
         if frame.type is not aiohttp.WSMsgType.BINARY:
             events.append(json.loads(frame.data))
             continue

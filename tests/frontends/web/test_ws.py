@@ -43,13 +43,13 @@ async def test_a_message_is_answered_by_the_events_of_its_turn(site, assistant):
 async def test_each_event_is_sent_as_it_happens(site, assistant):
     async with site.socket() as socket:
         await socket.send_json(message())
-        assert (await socket.receive_json(timeout=30))["type"] == "turn.started"
+        assert (await socket.receive_json(timeout=60))["type"] == "turn.started"
         for number in range(20):
             assistant.say("t1", f"word {number} ")
-            received = await socket.receive_json(timeout=30)
+            received = await socket.receive_json(timeout=60)
             assert received["text"] == f"word {number} "
         assistant.finish("t1")
-        assert (await socket.receive_json(timeout=30))["type"] == "turn.finished"
+        assert (await socket.receive_json(timeout=60))["type"] == "turn.finished"
 
 
 async def test_turns_of_several_sessions_interleave(site, assistant):
@@ -60,7 +60,7 @@ async def test_turns_of_several_sessions_interleave(site, assistant):
         for number in range(5):
             for each in ("a", "b", "c"):
                 assistant.say(each, str(number))
-        frames = [await socket.receive_json(timeout=30) for _ in range(15)]
+        frames = [await socket.receive_json(timeout=60) for _ in range(15)]
     for each in ("a", "b", "c"):
         own = [frame for frame in frames if frame["id"] == each]
         assert numbers(own) == [2, 3, 4, 5, 6]
@@ -158,7 +158,7 @@ async def test_a_wrong_message_is_refused_and_the_socket_lives_on(site, assistan
     assistant.script = ("fine",)
     async with site.socket() as socket:
         await socket.send_str(sent)
-        refused = await socket.receive_json(timeout=30)
+        refused = await socket.receive_json(timeout=60)
         assert (refused["type"], refused["code"]) == ("error", code)
         assert refused["message"]
         await socket.send_json(message())
@@ -169,7 +169,7 @@ async def test_a_wrong_message_is_refused_and_the_socket_lives_on(site, assistan
 async def test_a_binary_frame_is_refused_and_the_socket_lives_on(site):
     async with site.socket() as socket:
         await socket.send_bytes(b"\0" * 320)
-        assert (await socket.receive_json(timeout=30))["code"] == "PROTOCOL_UNEXPECTED_BINARY"
+        assert (await socket.receive_json(timeout=60))["code"] == "PROTOCOL_UNEXPECTED_BINARY"
         assert not socket.closed
 
 
@@ -237,7 +237,7 @@ async def test_what_the_assistant_refuses_names_the_turn_and_when_to_come_back(s
     assistant.error = BusyError("BUSY", "too many people ask at once", retry_after=7)
     async with site.socket() as socket:
         await socket.send_json(message())
-        refused = await socket.receive_json(timeout=30)
+        refused = await socket.receive_json(timeout=60)
     expected = {"type": "error", "code": "BUSY", "message": "too many people ask at once"}
     assert refused == {**expected, "id": "t1", "retry_after": 7}
 
@@ -246,7 +246,7 @@ async def test_a_defect_shows_no_text_of_people_and_leaves_the_socket_open(site,
     assistant.error = ValueError("my secret")
     async with site.socket() as socket:
         await socket.send_json(message(text="my secret"))
-        refused = await socket.receive(timeout=30)
+        refused = await socket.receive(timeout=60)
         assert json.loads(refused.data)["code"] == "INTERNAL"
         assert "secret" not in refused.data
         assistant.error = None
@@ -271,7 +271,7 @@ async def test_one_socket_watches_a_limited_number_of_turns(serve, assistant):
             await socket.send_json(message(each))
             await read_until(socket, "turn.started")
         await socket.send_json(message("c"))
-        refused = await socket.receive_json(timeout=30)
+        refused = await socket.receive_json(timeout=60)
         assert (refused["code"], refused["id"]) == ("WEB_TOO_MANY_TURNS", "c")
         assert "c" not in assistant.turns
         assistant.finish("a")
@@ -313,7 +313,7 @@ async def test_stopping_the_server_closes_sockets_with_a_reason(site, assistant)
         await socket.send_json(message())
         await read_until(socket, "turn.started")
         closing = asyncio.create_task(site.server.stop())
-        last = await socket.receive(timeout=30)
+        last = await socket.receive(timeout=60)
         assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 1001)
         assert last.extra == "the assistant is stopping"
         await closing
@@ -338,7 +338,7 @@ async def test_an_error_while_watching_is_told(site, assistant, monkeypatch):
 
         monkeypatch.setattr(assistant.turns["t1"], "events", broken)
         await socket.send_json({"type": "resume", "id": "t1"})
-        refused = await socket.receive_json(timeout=30)
+        refused = await socket.receive_json(timeout=60)
         assert (refused["code"], refused["id"]) == ("STORE_DAMAGED", "t1")
 
 
