@@ -136,17 +136,20 @@ class Library:
 
     # --- seeing and removing
 
-    async def page(
-        self, reader: Reader, *, limit: int = PAGE, after: str = "", state: str = ""
-    ) -> list[Document]:
+    async def page(self, reader: Reader, *, after: str = "", state: str = "") -> list[Document]:
         """Return a page of documents, the newest first; `after` is the id of the last one before it."""
-        most = min(max(limit, 1), PAGE)
-        found = await self._database.read(lambda db: rows.visible(db, reader.owners, most, after, state))
-        return await self._with_pending(found)
+        return (await self.overview(reader, after=after, state=state))[0]
 
-    async def counts(self, reader: Reader) -> dict[str, int]:
-        """Return how many documents are in each state."""
-        return await self._database.read(lambda db: rows.counts(db, reader.owners))
+    async def overview(
+        self, reader: Reader, *, after: str = "", state: str = ""
+    ) -> tuple[list[Document], dict[str, int]]:
+        """Return a page of documents, and how many are in each state in all: both of one moment."""
+
+        def work(db: apsw.Connection) -> tuple[list[Document], dict[str, int]]:
+            return rows.visible(db, reader.owners, PAGE, after, state), rows.counts(db, reader.owners)
+
+        found, counts = await self._database.read(work)
+        return await self._with_pending(found), counts
 
     async def get(self, document_id: str, reader: Reader) -> Document:
         """Return a document; raises DOCUMENT_NOT_FOUND, also when it is somebody else's."""

@@ -84,7 +84,7 @@ async def _read_papers(house: House, database: Database, folder: Path) -> None:
     await house.library.add_files(sorted(folder.glob("*.md")), "ann")
     await ingest.start()
     async with asyncio.timeout(60):
-        while set(await house.library.counts(Reader("ann"))) != {"ready"}:
+        while set((await house.library.overview(Reader("ann")))[1]) != {"ready"}:
             await asyncio.sleep(0.05)
     await indexer.start()
     await indexer.settled()

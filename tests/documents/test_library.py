@@ -9,9 +9,12 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
 
+from edge_assistant.documents import rows
 from edge_assistant.documents.document import HOUSEHOLD, Document
 from edge_assistant.documents.files import FileReaders
 from edge_assistant.documents.ingest import Ingest
@@ -152,6 +155,10 @@ async def test_a_file_that_is_still_being_written_waits(library: Library, tmp_pa
     assert await library.page(ANN) == []
 
 
+async def counts(library: Library) -> dict[str, int]:
+    return (await library.overview(ANN))[1]
+
+
 async def test_a_folder_of_20000_files_keeps_nobody_waiting_and_goes_as_it_came(
     database: Database, library: Library, tmp_path: Path
 ) -> None:
@@ -163,17 +170,38 @@ async def test_a_folder_of_20000_files_keeps_nobody_waiting_and_goes_as_it_came(
         os.close(descriptor)
     watcher = Watcher(library, folder, settled_seconds=0)
     await watcher.look()
-    assert await library.counts(ANN) == {"waiting": 20_000}
+    assert await counts(library) == {"waiting": 20_000}
     mine = tmp_path / "mine.txt"
     mine.write_text("What somebody gives comes first.")
     given = (await library.add_files([mine], "ann"))[0]
     async with reading(database, library):
         assert (await settled(library, given)).state == "ready"
-        assert (await library.counts(ANN))["waiting"] > 10_000
+        assert (await counts(library))["waiting"] > 10_000
         for path in folder.iterdir():
             path.unlink()
         await watcher.look()
-    assert await library.counts(ANN) == {"ready": 1}
+    assert await counts(library) == {"ready": 1}
+
+
+async def test_a_list_and_its_counts_are_of_one_moment(
+    database: Database, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a page that sees "reading" beside a count of none would never look again."""
+    note = tmp_path / "note.md"
+    note.write_text("# Roses")
+    document = (await library.add_files([note], "ann"))[0]
+    loop, visible = asyncio.get_running_loop(), rows.visible
+
+    def read_meanwhile(db: apsw.Connection, *query: Any) -> list[Document]:
+        found = visible(db, *query)
+        writing = database.write(lambda db: rows.change(db, document.id, {"state": "ready"}))
+        asyncio.run_coroutine_threadsafe(writing, loop).result(60)
+        return found
+
+    monkeypatch.setattr(rows, "visible", read_meanwhile)
+    (listed,), counted = await library.overview(ANN)
+    assert (listed.state, counted) == ("waiting", {"waiting": 1})
+    assert (await library.get(document.id, ANN)).state == "ready"
 
 
 @pytest.mark.parametrize("mounted", ["papers", "papers/share"])

@@ -73,10 +73,9 @@ class DocumentPages:
             )
             await self._audit.record("documents.searched", person.id, {})
             return json_response({"passages": await self._library.search(query["q"], reader, wanted, FOUND)})
-        documents = await self._library.page(
+        documents, counts = await self._library.overview(
             reader, after=query.get("after", ""), state=query.get("state", "")
         )
-        counts = await self._library.counts(reader)
         return json_response({"documents": documents, "counts": counts, "max_bytes": self._library.max_bytes})
 
     @allow("guest", "documents")
