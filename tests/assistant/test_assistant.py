@@ -396,7 +396,7 @@ async def test_one_person_can_not_fill_the_line_for_everybody(assistant, model):
 
 
 async def three_in_line(assistant, model):
-    """Ask three questions, each when the one before it is at the model or waits for it; return their turns."""
+    """Ask three questions, each when the one before is at the model or in line; return the turns."""
     turns = [await assistant.start(ask("o0", session="s0"))]
     await until(lambda: len(model.generations) == 1)
     for n in (1, 2):
