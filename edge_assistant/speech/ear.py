@@ -52,7 +52,7 @@ WAKE_SECONDS = 1.5
 """So much before a detection goes to the transcriber: the longest wake word, and half a second."""
 
 INTERRUPTION_SECONDS = 0.6
-"""The same before a voice that interrupts: it is noticed after three frames."""
+"""The same before a voice that interrupts: it is noticed after four frames of 32 ms."""
 
 _MOST_WAITING = 400
 """Pieces of sound that may wait for this thread, about 16 s; beyond it the oldest are dropped."""

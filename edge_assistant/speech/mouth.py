@@ -207,6 +207,7 @@ class Mouth:
             characters = (piece.characters or len(piece.text)) if first else 0
             if not self.player.append(saying.id, Piece(trimmed, text, characters)):
                 return
+            # By now it waits to be played itself: this is when it will have been said.
             self._lately.append((time.monotonic() + self.player.waiting_seconds(saying.id), text))
             first = False
             self.wake_speaker()

@@ -31,6 +31,11 @@ from edge_assistant.speech.wire import (
 
 Tell = Callable[[Event], None]
 
+ECHO_SECONDS = 0.4
+"""In an utterance that was asked for, a voice that begins later is a person's: the device fell silent before
+it (`SETTLE_SECONDS` of the daemon), and a slow loudspeaker, such as Bluetooth's, is late by 0.3 s at most.
+Who is asked "the kitchen or the bedroom?" answers with the device's own words."""
+
 
 class Writer(Protocol):
     """The scribe, as an utterance uses it."""
@@ -98,6 +103,7 @@ class Utterance:
         self._pace = pace
         self._wake_check = WakeCheck(occasion.woken.word) if occasion.woken else None
         self._said_lately = said_lately
+        self._opened_at = now
         self._endpoint = self._listen(now)
         self._offset = 0
         """Revisions of earlier endpoints of this utterance: numbers never repeat."""
@@ -236,11 +242,18 @@ class Utterance:
                 transcript_ms=round((now - self._decided_at) * 1000, 1),
                 speech_seconds=round(max(0.0, ended - self._speech_began), 3) if self._speech_began else 0.0,
                 revision=self._settled.revision,
-                own_words=self._wake_check is None and self._said_lately(text),
+                own_words=self._is_own(text),
                 wake_confirmed=self._confirmed,
             )
         )
         self.end("heard")
+
+    def _is_own(self, text: str) -> bool:
+        """Return whether the device heard itself."""
+        if self._wake_check is not None or self._occasion.hold:
+            return False
+        late = self._speech_began - self._opened_at > ECHO_SECONDS
+        return not (self._occasion.cause == "asked" and late) and self._said_lately(text)
 
     def _again(self, now: float) -> None:
         """Wait for speech anew, within the same utterance."""

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -17,7 +17,7 @@ import psutil
 import pytest
 from rapidfuzz import fuzz
 
-from edge_assistant.bench.voice.sound import SoundServer
+from edge_assistant.bench.voice.sound import SoundServer, sound_server
 from edge_assistant.speech.phrase import plain
 from edge_assistant.speech.resample import resample
 from tests.daemon import Daemon, run_cli
@@ -63,9 +63,7 @@ def test_a_spoken_question_is_answered_aloud(
         sound.speak(spoken("Okay Nabu, why is the sky blue?"))
         talking.wait_until(lambda: voice(talking)["timings"] is not None, 60)
         talking.wait_until(lambda: voice(talking)["phase"] == "idle", 60)
-    (session,) = talking.order(type="sessions", user="household")["items"]
-    assert session["turns"] == 1
-    (turn,) = as_owner(talking, f"/api/sessions/{session['id']}")["turns"]
+    (turn,) = all_turns(talking)
     assert sounds_like(turn["user_text"], "sky blue")
     assert sounds_like(written(recording.samples), turn["answer_text"])
     timings = voice(talking)["timings"]
@@ -92,10 +90,14 @@ def test_ears_and_mouth_that_die_or_freeze_come_back_and_it_is_said(
     assert talking.pid == daemon
 
 
-def last_turn(daemon: Daemon) -> dict[str, Any]:
+def all_turns(daemon: Daemon) -> list[dict[str, Any]]:
     (session,) = daemon.order(type="sessions", user="household")["items"]
-    turn: dict[str, Any] = as_owner(daemon, f"/api/sessions/{session['id']}")["turns"][-1]
-    return turn
+    turns: list[dict[str, Any]] = as_owner(daemon, f"/api/sessions/{session['id']}")["turns"]
+    return turns
+
+
+def last_turn(daemon: Daemon) -> dict[str, Any]:
+    return all_turns(daemon)[-1]
 
 
 def begin_a_long_answer(daemon: Daemon, sound: SoundServer, spoken: Callable[[str], Samples]) -> None:
@@ -141,12 +143,44 @@ def test_a_stop_word_silences_the_answer_without_the_wake_word(
     with sound.recording() as recording:
         begin_a_long_answer(daemon, sound, spoken)
         sound.speak(spoken("Alexa."))
-        daemon.wait_until(lambda: voice(daemon)["phase"] == "idle", 5)
+        daemon.wait_until(lambda: voice(daemon)["phase"] == "idle", 20)
         quiet_from = len(recording.samples)
         time.sleep(1.5)
         after = recording.samples[quiet_from + 8_000 :]
     assert abs(after.astype(int)).max() < 100
     assert 0 < len(last_turn(daemon)["answer_text"]) < 500
+
+
+@pytest.fixture
+def cancelling(monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
+    """Run a sound server whose microphone hears nothing of the speaker, and is named as a canceller's."""
+    with sound_server(source="mic.echo-cancel") as server:
+        for key, value in server.environ.items():
+            monkeypatch.setenv(key, value)
+        yield server
+
+
+def test_where_the_echo_is_cancelled_a_question_interrupts_without_the_wake_word_and_yeah_does_not(
+    make_daemon: Callable[..., Daemon],
+    starter_model: Any,
+    cancelling: SoundServer,
+    voice_models: Any,
+    spoken: Callable[[str], Samples],
+) -> None:
+    daemon = make_daemon(EDGE_ASSISTANT__VOICE__ENABLED="on", EDGE_ASSISTANT__LLM__TEMPERATURE="0")
+    wait_for_ears(daemon)
+    begin_a_long_answer(daemon, cancelling, spoken)
+    cancelling.speak(spoken("Yeah."))
+    time.sleep(2)
+    daemon.wait_until(lambda: voice(daemon)["phase"] == "speaking")
+    assert last_turn(daemon)["status"] != "interrupted", "who only listens gets the rest"
+    cancelling.speak(spoken("What is the capital of France?"))
+    daemon.wait_until(lambda: len(all_turns(daemon)) == 2)
+    daemon.wait_until(lambda: all_turns(daemon)[0]["status"] == "interrupted")
+    first, second = all_turns(daemon)
+    assert begins_like(first["user_text"], "tell me a long story about a lighthouse")
+    assert 0 < len(first["answer_text"]) < 500
+    assert sounds_like(second["user_text"], "what is the capital of France")
 
 
 async def say_into_a_page(daemon: Daemon, samples: Samples) -> tuple[list[dict[str, Any]], Samples]:

@@ -30,8 +30,7 @@ from edge_assistant.frontends.voice.phase import (
 from edge_assistant.frontends.voice.saying import SayingEvent
 from edge_assistant.frontends.voice.setup import overhear
 from edge_assistant.people.person import HOUSEHOLD_ID
-from edge_assistant.speech.bargein import BargeIn, BargeInSettings, Move
-from edge_assistant.speech.echo import is_echo
+from edge_assistant.speech.bargein import BargeIn, Move
 from edge_assistant.speech.phrase import asks_something, is_stop
 from edge_assistant.speech.protocol import Speech
 from edge_assistant.speech.speculation import Speculation
@@ -110,7 +109,6 @@ class Voice:
         """What else does not work, such as light and buttons; for the report."""
         self._overheard: set[str] = set()
         """Utterances that somebody wants to see, not to have answered."""
-        self._last_said = ""
         """The answer before the follow-up window; empty when it is closed."""
         self._told: VoiceStatus | None = None
         self.announcements = Announcements(self._send, language, self._changed)
@@ -301,12 +299,11 @@ class Voice:
         self._guard = _loop().call_later(LONGEST_LISTENING_SECONDS, self._give_up, event.utterance)
         if self._barge_in is None:
             return
-        woken = event.cause != "interruption"
-        self._move(self._barge_in.wake(_now()) if woken else self._barge_in.pause(_now()))
+        self._move(self._barge_in.pause(woken=event.cause != "interruption"))
 
     def _understood_so_far(self, text: str, *, settled: bool) -> None:
         if self._barge_in is not None:
-            self._move(self._barge_in.words(text, _now(), final=False))
+            self._move(self._barge_in.words(text, final=False))
         if settled and self._speculation.worth(text):
             work = self._assistant.prepare(self._current_session(), self._principal, text)
             self._in_background(work, "voice-prepare")
@@ -316,11 +313,10 @@ class Voice:
             self._near_misses += 1
             return
         addressed = final.wake_confirmed is True
-        own = final.own_words or (not addressed and is_echo(final.text, self._last_said))
-        if own or not final.text.strip():
+        if final.own_words or not final.text.strip():
             return
         if self._barge_in is not None:
-            move = self._barge_in.words(final.text, _now(), final=True, addressed=addressed)
+            move = self._barge_in.words(final.text, final=True, addressed=addressed)
             self._move(move)
             if move is not Move.CANCEL:
                 return
@@ -335,7 +331,6 @@ class Voice:
         if event.utterance != self._utterance:
             return
         self._utterance = None
-        self._last_said = ""
         self._no_guard()
         if self._exchange is not None:  # nothing came of it: the answer goes on
             self._exchange.saying.resume()
@@ -380,7 +375,6 @@ class Voice:
         self._in_background(exchange.wait(), "voice-end")
         asks = asks_something(exchange.saying.text) and not exchange.failed
         if event.outcome == "drained" and asks and self._settings.follow_up and self._utterance is None:
-            self._last_said = exchange.saying.said
             self._follow_up = _loop().call_later(SETTLE_SECONDS, self._open_follow_up)
 
     # --- what follows ---
@@ -437,7 +431,7 @@ class Voice:
 
     def _new_barge_in(self, said: str) -> BargeIn:
         cancelled = self._speech.status.echo_cancelled
-        machine = BargeIn(BargeInSettings(), echo_cancelled=cancelled, language=self._language)
+        machine = BargeIn(echo_cancelled=cancelled, language=self._language)
         machine.said = said
         return machine
 

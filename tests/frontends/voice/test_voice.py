@@ -267,13 +267,13 @@ async def test_an_answer_that_asks_something_opens_the_microphone_once_it_was_he
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "SETTLE_SECONDS", 0.0)
-    question = "Which room do you mean, please?"
+    question = "Which room do you mean, the kitchen or the bedroom?"
     await scene.answer(question)
     assert scene.speech.sent_of(Listen) == []
     scene.speech.silence(len(question))
     await until(lambda: bool(scene.speech.sent_of(Listen)))
     assert scene.speech.sent_of(Listen)[0].no_speech_seconds == 5.0
-    scene.speech.hear("which room do you mean", cause="asked")
+    scene.speech.hear("which room do you mean", cause="asked", own_words=True)
     await asyncio.sleep(0)
     assert len(scene.assistant.requests) == 1
     await scene.ask("The kitchen.")
