@@ -62,6 +62,10 @@ _PHASES: dict[WorkerPhase, SpeechPhase] = {
 
 Kind = TypeVar("Kind")
 
+_SILENT_SECONDS = 15.0
+"""PyAudio keeps the whole process waiting while it asks whether a device takes a rate: seconds, beside a busy
+sound server. A worker that was ended for it would only have to ask again."""
+
 
 class SpeechClient:
     """Ears and mouth in a supervised process. Use it in the event loop that started it."""
@@ -75,7 +79,11 @@ class SpeechClient:
     ) -> None:
         """Prepare; `worker_spec` replaces how the worker is run."""
         spec = worker_spec or WorkerSpec(
-            name="speech", target=SPEECH_TARGET, settings=settings, memory_limit_mb=memory_limit_mb
+            name="speech",
+            target=SPEECH_TARGET,
+            settings=settings,
+            memory_limit_mb=memory_limit_mb,
+            heartbeat_timeout_seconds=_SILENT_SECONDS,
         )
         self._worker: Worker[Event] = Worker(spec, Event, self._receive, self._change)
         self._phase: WorkerPhase = "stopped"

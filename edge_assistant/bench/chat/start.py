@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from edge_assistant.bench.device import Device, running_device
+from edge_assistant.bench.device import running_device
 from edge_assistant.bench.goal import Goal, Result
 from edge_assistant.bench.measurement import Measurement, Setting
 from edge_assistant.bench.page import browser
@@ -41,24 +41,13 @@ async def _start(setting: Setting) -> tuple[float, float, float]:
     """Return seconds until READY, until a signed-in page was told the model's phase, until the model."""
     async with running_device(setting) as device:
         started = time.monotonic() - device.ready_seconds
-        return (
-            device.ready_seconds,
-            await _page_seconds(device, started),
-            await _model_seconds(device, started),
-        )
-
-
-async def _page_seconds(device: Device, started: float) -> float:
-    async with browser(device) as client:
-        phase = (await client.status())["model"]["phase"]
-        seconds = time.monotonic() - started
-    # A page that came second is as late as can be told: it then counts as no sooner than the model.
-    return seconds if phase == "loading" else float("inf")
-
-
-async def _model_seconds(device: Device, started: float) -> float:
-    await device.wait_for_model()
-    return time.monotonic() - started
+        async with browser(device) as client:
+            phase = (await client.status())["model"]["phase"]
+            page = time.monotonic() - started
+        if phase != "loading":  # the page came second; the model may have been there from READY on
+            return device.ready_seconds, page, device.ready_seconds
+        await device.wait_for_model()
+        return device.ready_seconds, page, time.monotonic() - started
 
 
 MEASUREMENTS = (Measurement((READY, PAGE_FIRST), measure),)
