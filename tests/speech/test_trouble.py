@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 
@@ -280,8 +281,7 @@ async def test_a_microphone_that_is_unplugged_in_mid_sentence_leaves_nobody_list
         await asyncio.to_thread(speaker.wait)
         one.events.clear()
         await asyncio.to_thread(plug_in, own_sound)
-        await asyncio.to_thread(own_sound.speak, spoken(f"Okay Nabu, {COMMAND}"))
-        assert begins_like((await one.wait(TranscriptFinal)).text, COMMAND)
+        assert begins_like((await said_until_heard(one, own_sound, spoken)).text, COMMAND)
 
 
 async def test_without_any_device_left_what_is_open_fails_and_works_again_when_one_is_plugged_in(
@@ -317,6 +317,17 @@ def plug_in(sound: SoundServer) -> None:
     """Bring the microphone back."""
     sound.load("module-null-sink", "sink_name=mic_feed")
     sound.load("module-remap-source", "master=mic_feed.monitor", "source_name=mic")
+
+
+async def said_until_heard(
+    one: Desk, sound: SoundServer, spoken: Callable[[str], Samples]
+) -> TranscriptFinal:
+    """Say the command, again when it is not heard: when the server hands a stream back nobody is told."""
+    for _ in range(4):
+        await asyncio.to_thread(sound.speak, spoken(f"Okay Nabu, {COMMAND}"))
+        with contextlib.suppress(TimeoutError):
+            return await one.wait(TranscriptFinal, 15)
+    raise AssertionError("it stayed deaf")
 
 
 def say(one: Desk, name: str, text: str) -> None:
