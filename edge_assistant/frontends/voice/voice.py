@@ -109,7 +109,6 @@ class Voice:
         """What else does not work, such as light and buttons; for the report."""
         self._overheard: set[str] = set()
         """Utterances that somebody wants to see, not to have answered."""
-        """The answer before the follow-up window; empty when it is closed."""
         self._told: VoiceStatus | None = None
         self.announcements = Announcements(self._send, language, self._changed)
         """What is said of its own accord."""
