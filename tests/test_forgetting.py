@@ -20,7 +20,7 @@ from edge_assistant.assistant.forgetting import Forgetting
 from edge_assistant.assistant.request import OWNER, Principal, Request
 from edge_assistant.config import Config
 from edge_assistant.memory.conversations import Conversations
-from edge_assistant.memory.embedding import NoEmbedder, pack_vector
+from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.facts import Facts
 from edge_assistant.memory.index_types import Chunk, Item
 from edge_assistant.memory.search import SearchIndex
@@ -39,6 +39,7 @@ from edge_assistant.tools.timers import Timers
 from edge_assistant.wiring.abilities import Abilities
 from edge_assistant.wiring.erasing import erase_hooks
 from tests.fakes import ScriptedModel
+from tests.vectors import pack_vector
 
 ANN = Principal("ann", "member")
 CANARY = "zanzibar"

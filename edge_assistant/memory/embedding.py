@@ -142,11 +142,6 @@ def likeness(cosine: float, unrelated: float) -> float:
     return UNRELATED + (cosine - unrelated) * (1 - UNRELATED) / (1 - unrelated)
 
 
-def pack_vector(numbers: Sequence[float]) -> bytes:
-    """Return numbers as a vector's bytes."""
-    return _little_endian(array("f", numbers)).tobytes()
-
-
 def unpack_vector(vector: bytes) -> list[float]:
     """Return a vector's numbers."""
     numbers = array("f")

@@ -10,11 +10,12 @@ import pytest
 
 from edge_assistant.memory import index_rows, vectors
 from edge_assistant.memory.embedder import FastembedEmbedder
-from edge_assistant.memory.embedding import NoEmbedder, pack_vector
+from edge_assistant.memory.embedding import NoEmbedder
 from edge_assistant.memory.index_types import Chunk, Filters, Item
 from edge_assistant.memory.indexer import Indexer
 from edge_assistant.memory.search import SearchIndex, fuse
 from edge_assistant.store.database import Database
+from tests.vectors import pack_vector
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

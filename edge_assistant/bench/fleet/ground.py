@@ -15,7 +15,7 @@ from edge_assistant.bench.mosquitto import Mosquitto, free_port
 from edge_assistant.errors import EdgeError
 from edge_assistant.fleet.agent import Agent
 from edge_assistant.fleet.identity import Keeper
-from edge_assistant.fleet.registrar.registrar import Registrar, Wish
+from edge_assistant.fleet.registrar.registrar import Registrar
 from edge_assistant.fleet.registrar.rights import REGISTRAR
 from edge_assistant.fleet.registrar.service import running_registrar
 from edge_assistant.fleet.registrar.setup import Place, set_up
@@ -101,12 +101,6 @@ class Gadget:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-async def a_token(registrar: Registrar, **wish: Any) -> str:
-    """Return a claim token."""
-    ((_, token),) = await registrar.claim([Wish(**wish)])
-    return token
 
 
 async def until(holds: Callable[[], Any], seconds: float = WAIT_SECONDS) -> None:

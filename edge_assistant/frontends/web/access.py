@@ -49,8 +49,3 @@ def allow(role: Role, scope: Scope) -> Callable[[F], F]:
 def rule_of(handler: Any) -> Rule:
     """Return what the handler of a route needs."""
     return _RULES.get(getattr(handler, "__func__", handler), UNMARKED)
-
-
-def is_marked(handler: Any) -> bool:
-    """Return whether somebody decided who may use it."""
-    return getattr(handler, "__func__", handler) in _RULES

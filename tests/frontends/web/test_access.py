@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from edge_assistant.frontends.web.access import is_marked, rule_of
+from edge_assistant.frontends.web.access import UNMARKED, rule_of
 from edge_assistant.people.person import SCOPES, at_least
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -101,7 +101,7 @@ def protected(method: str, handler: Any) -> bool:
 
 
 async def test_every_route_says_who_may_use_it(house):
-    assert [path for _, handler, path in house.routes if handler and not is_marked(handler)] == []
+    assert [path for _, handler, path in house.routes if handler and rule_of(handler) is UNMARKED] == []
 
 
 async def test_nobody_reaches_more_than_the_shell(house):

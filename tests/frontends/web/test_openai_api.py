@@ -18,9 +18,10 @@ from edge_assistant.errors import ModelError
 from edge_assistant.frontends.web import sse
 from edge_assistant.frontends.web.openai_api import MAX_EMBEDDING
 from edge_assistant.memory.conversations import Conversations
-from edge_assistant.memory.embedding import Embedded, pack_vector
+from edge_assistant.memory.embedding import Embedded
 from tests.fakes import ScriptedModel
 from tests.frontends.web.conftest import Site, until
+from tests.vectors import pack_vector
 
 HELLO = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
 WEATHER = {
