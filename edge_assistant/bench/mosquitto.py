@@ -15,7 +15,7 @@ from edge_assistant.bench.child import tied
 from edge_assistant.bench.measurement import CannotMeasureError
 from edge_assistant.mqtt.broker import Broker
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 
 class Mosquitto:

@@ -49,7 +49,7 @@ async def connected(connection: Connection) -> AsyncIterator[Connection]:
 @contextlib.asynccontextmanager
 async def a_device(broker: Broker, name: str = "kitchen", **more: float) -> AsyncIterator[CloudModel]:
     connection = Connection(broker, f"edge-assistant-cloud-{name}")
-    model = CloudModel(connection, name, **more)
+    model = CloudModel(connection, name, **{"patience_seconds": 60.0, **more})
     async with connected(connection):
         yield model
         await model.stop()

@@ -36,7 +36,7 @@ async def server():
 @pytest.fixture
 async def pair(guarded, server):
     worker = a_worker(guarded.with_password("cloud-worker"), server.url)
-    async with worker as worker, a_device(guarded.with_password("kitchen"), deadline_seconds=20) as device:
+    async with worker as worker, a_device(guarded.with_password("kitchen"), deadline_seconds=60) as device:
         yield worker, device
 
 
@@ -160,7 +160,7 @@ async def test_clocks_that_are_days_apart_change_nothing(guarded, upstream):
     environ = {**os.environ, "EDGE_ASSISTANT_SECRET_CLOUD_WORKER_PASSWORD": at_worker.password}
     worker = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
     try:
-        async with a_device(guarded.with_password("kitchen"), patience_seconds=60) as device:
+        async with a_device(guarded.with_password("kitchen")) as device:
             asked = question(5, "tomorrow")
             assert await text_of(device.generate(generation(asked))) == answer_to(asked)
     finally:

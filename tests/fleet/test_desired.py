@@ -146,7 +146,7 @@ async def test_a_newer_wish_ends_a_probation_and_the_way_back_leads_to_what_was_
         await phase(follower, "probation")
         await follower.wish(wish(2, assistant_persona="harmful"))
         place.time.go_on.set()
-        await until(lambda: (follower.outcome.version, follower.outcome.phase) == (2, "rolled_back"), 5)
+        await until(lambda: (follower.outcome.version, follower.outcome.phase) == (2, "rolled_back"))
     assert place.settings.values["assistant.persona"] == "default"
 
 

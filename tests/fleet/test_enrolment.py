@@ -220,7 +220,10 @@ async def test_no_network_in_the_middle_of_enrolment_costs_time_only(ground, reg
         await until(lambda: is_in(registrar, "kitchen"))
 
 
-async def test_a_certificate_that_ended_while_the_device_was_off_is_renewed_by_its_recovery(tmp_path):
+async def test_a_certificate_that_ended_while_the_device_was_off_is_renewed_by_its_recovery(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(agent, "LOOK_SECONDS", 0.5)  # one that ended on its way is soon followed
     ground = await Ground(tmp_path / "fleet", lifetime_hours=1.5 / 3600).start()
     try:
         async with ground.registrar() as registrar:

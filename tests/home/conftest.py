@@ -54,7 +54,8 @@ async def living(broker, database, settings=None):
         await until(lambda: connection.online and devices.online)
         house.heard, house.connection = heard, connection
         yield house, devices
-        await asyncio.sleep(0.3)  # what was gathered is written
+        await until(lambda: not house._unsaved)
+        await database.write(lambda _: None)  # behind the last that was gathered
     finally:
         for task in tasks:
             task.cancel()

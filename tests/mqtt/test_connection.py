@@ -218,7 +218,13 @@ async def test_while_somebody_waits_it_is_tried_again_soon_and_else_less_and_les
 
 async def test_a_flood_is_bounded_by_its_bytes_and_what_is_said_after_it_is_heard(mosquitto, monkeypatch):
     monkeypatch.setattr(backlog, "MOST_BYTES", 1_000_000)
-    gate, heard = asyncio.Event(), []
+    gate, heard, came, put = asyncio.Event(), [], [], backlog.Backlog.put_nowait
+
+    def come(queue, message):
+        came.append(message.topic)
+        put(queue, message)
+
+    monkeypatch.setattr(backlog.Backlog, "put_nowait", come)
 
     async def slow(message):
         await gate.wait()
@@ -230,7 +236,7 @@ async def test_a_flood_is_bounded_by_its_bytes_and_what_is_said_after_it_is_hear
         await until(lambda: listener.online and flooder.online)
         for _ in range(100):
             await flooder.publish(Outgoing(topic="t", payload=b"x" * 100_000))
-        await asyncio.sleep(0.2)  # all of it has come, and most of it is gone
+        await until(lambda: len(came) == 100)  # all of it has come, and most of it is gone
         gate.set()
         await until(listener._client._queue.empty)
         await flooder.publish(Outgoing(topic="t", payload="last"))
