@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from edge_assistant.update.trial import Patience, Trial
 from tests.update.server import Server
 
 LATER = pytest.mark.timeout(400)
-IMPATIENT = Patience(start_seconds=2.0, probation_seconds=0.3, look_seconds=0.03)
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +37,16 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Yard:
 def service(yard: Yard) -> Iterator[ProcessService]:
     service = yard.service()
     service.start()
-    deadline = time.monotonic() + 30
-    while not service.health().running:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: service.health().running)
     yield service
     service.stop()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def version(service: ProcessService) -> str:
@@ -92,10 +95,12 @@ def test_a_release_that_does_harm_gives_its_place_back_and_is_not_tried_again(
     yard: Yard, service: ProcessService, number: str, manner: str, code: str
 ) -> None:
     yard.release(number, manner)
-    updater = yard.updater(service, patience=IMPATIENT)
+    start_seconds = 2.0 if manner == "starting" else 60.0
+    patience = Patience(start_seconds=start_seconds, probation_seconds=0.3, look_seconds=0.03)
+    updater = yard.updater(service, patience=patience)
     with refused(code):
         updater.apply()
-    assert version(service) == "1.2"
+    wait_until(lambda: version(service) == "1.2")
     assert yard.place.others == ["1.1-1"], "nothing of it is left"
     with refused("UPDATE_FAILED_BEFORE"):
         updater.apply()

@@ -29,7 +29,7 @@ from edge_assistant.update.trial import Patience, Trial
 from edge_assistant.update.updater import Updater
 
 ROOT = Path(__file__).parents[3]
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 _PROGRAM = """
 import json, os, pathlib, sys, time
@@ -197,7 +197,7 @@ class Yard:
     ) -> Updater:  # fmt: skip
         """Return what updates the device from the repository's folder or from an address."""
         keepsake = Keepsake(self.state / "assistant.db")
-        quick = patience or Patience(start_seconds=10.0, probation_seconds=0.3, look_seconds=0.03)
+        quick = patience or Patience(start_seconds=60.0, probation_seconds=0.3, look_seconds=0.03)
         trial = Trial(self.place, service, keepsake, lambda _: None, quick)
         return Updater(
             self.place, self.root, lambda: open_source(where or str(self.repository_folder), limits),
