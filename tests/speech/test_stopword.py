@@ -64,7 +64,7 @@ class Scene:
         for number in range(frames):
             pcm = np.zeros(FRAME_SAMPLES, np.int16).tobytes()
             self.ear.hear(pcm, 16_000, number * FRAME_SECONDS)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.ear._waiting and time.monotonic() < deadline:
             time.sleep(0.002)
         if last:

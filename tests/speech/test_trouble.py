@@ -93,7 +93,7 @@ class Listener:
 
     def end(self) -> list[ListeningEnded]:
         """Return how each utterance ended, once none is open."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.listening and time.monotonic() < deadline:
             self._settle()
         assert not self.listening, "it is stuck listening"
@@ -107,7 +107,7 @@ class Listener:
 
 def wait_until_idle(part: Scribe | Ear) -> None:
     inbox = part._orders if isinstance(part, Scribe) else part._inbox
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not inbox.empty() and time.monotonic() < deadline:
         time.sleep(0.002)
 

@@ -44,7 +44,7 @@ async def test_the_house_finds_the_device_by_its_service_and_hears_its_goodbye()
         await device.start(NAMES)
         name = await listener.until(ServiceStateChange.Added, "Nabu on kitchen-test")
         info = AsyncServiceInfo(SERVICE, name)
-        assert await info.async_request(house.zeroconf, 5000)
+        assert await info.async_request(house.zeroconf, 60_000)
         assert (info.server, info.port) == ("kitchen-test.local.", 8443)
         assert info.parsed_addresses() == ["10.7.7.7"]
         assert info.decoded_properties["ca"] == "AB:CD"

@@ -11,6 +11,7 @@ import pytest
 from edge_assistant.catalog.catalog import load_catalog
 from edge_assistant.catalog.pulls import Pulls
 from edge_assistant.config import Saved, read_saved
+from tests.frontends.web.conftest import until
 
 STARTER = "smollm2-135m-instruct-q4_1"
 PULLER = """
@@ -153,7 +154,7 @@ async def test_one_model_is_pulled_at_a_time_and_can_be_stopped(owner, pull_with
         pass
     async with owner.post("/api/models/gemma-3-270m-q4_k_m/pull") as response:
         assert (response.status, (await response.json())["error"]["code"]) == (503, "MODEL_PULLING")
-    await asyncio.wait_for(pulls_of(owner, "running"), 10)
+    await asyncio.wait_for(pulls_of(owner, "running"), 60)
     async with owner.delete(f"/api/models/{STARTER}/pull") as response:
         assert response.status == 204
     assert (await pulls_of(owner, "stopped"))[-1]["model"] == STARTER
@@ -162,7 +163,7 @@ async def test_one_model_is_pulled_at_a_time_and_can_be_stopped(owner, pull_with
 async def test_a_pull_ends_with_the_daemon(pull_with, tools):
     pull_with("60", "well")
     tools.pulls.start(STARTER)
-    await asyncio.sleep(0.2)
+    await until(lambda: tools.pulls._process is not None)
     process = tools.pulls._process
     await tools.pulls.close()
     assert process.returncode is not None

@@ -125,7 +125,7 @@ async def test_a_reader_that_stops_reading_is_cut_off_and_the_turn_goes_on(serve
 
 
 async def test_a_slow_reader_holds_back_nobody_else(serve, assistant):
-    site = await serve()
+    site = await serve(Limits(send_seconds=600))
     message = {"type": "message", "id": "t1", "session": "s1", "text": "hello"}
     async with raw_socket(site.host, await site.cookie()) as slow, site.socket() as quick:
         await slow.send(frame(json.dumps(message).encode()))
@@ -138,7 +138,9 @@ async def test_a_slow_reader_holds_back_nobody_else(serve, assistant):
         assert len(site.server._sockets) == 2, "the slow one is still within its patience"
 
 
-async def test_a_page_that_asks_again_while_it_reads_slowly_loses_no_other_answer(site, assistant):
+async def test_a_page_that_asks_again_while_it_reads_slowly_loses_no_other_answer(serve, assistant):
+    site = await serve(Limits(send_seconds=600))
+
     def ask(kind, turn_id):
         more = {"session": "s1", "text": "x"} if kind == "message" else {}
         return frame(json.dumps({"type": kind, "id": turn_id, **more}).encode())
