@@ -27,6 +27,7 @@ class ChatPage:
 
     def __init__(self, context: BrowserContext) -> None:
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(60_000)  # milliseconds
         self.errors: list[str] = []
         self.hosts: set[str] = set()
         self.expected: re.Pattern[str] | None = None

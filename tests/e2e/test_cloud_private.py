@@ -177,9 +177,13 @@ def test_what_is_marked_as_private_stays_here_whichever_way_it_comes(
     for number, wire in enumerate(WIRES):
         wire(device, administrator, f"Ask the cloud: what is a quokka{number}?")
         wire(device, administrator, f"Ask the cloud: what is a narwhal{number}?", private=True)
-        assert administrator.saw(f"quokka{number}"), f"{wire.__name__}: what may leave is seen"
+        device.wait_until(lambda word=f"quokka{number}": administrator.saw(word))  # what may leave is seen
         assert not administrator.saw(f"narwhal{number}"), wire.__name__
     assert not administrator.saw("narwhal")
+
+
+def answering_rung(device: Daemon, text: str, session: str) -> str:
+    return str(device.ask(text, session=session)["route"]["rung"])
 
 
 @pytest.mark.timeout(400)
@@ -197,7 +201,8 @@ def test_whichever_rung_answers_nothing_private_leaves_then_or_with_what_follows
         "local": "Ask the cloud: my sister's name is Narwhalina, is that a good name?",
     }
     for rung, text in rungs.items():
-        assert device.ask(text, session=rung)["route"]["rung"] == rung
+        # A busy machine may leave a sentence to the model.
+        device.wait_until(lambda each=(text, rung): answering_rung(device, *each) == each[1])
         follows = device.ask("Ask the cloud: and what do you make of that?", session=rung)
         assert follows["route"]["rung"] != "cloud"
     mosquitto.kill()

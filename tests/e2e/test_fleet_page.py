@@ -14,6 +14,8 @@ from playwright.sync_api import expect
 
 from tests.daemon import run_cli
 
+expect.set_options(timeout=60_000)  # milliseconds
+
 
 class FleetPage:
     """`fleet page` as a process, and its page in a browser."""
@@ -62,11 +64,11 @@ def test_the_operator_rules_the_fleet_from_the_page(operator, fleet_page, make_d
     daemon = make_daemon(**operator.settings("b-1", token))
 
     row = fleet_page.row("kitchen")
-    expect(row).to_contain_text("waits for approval", timeout=60_000)
+    expect(row).to_contain_text("waits for approval")
     page.screenshot(path=tmp_path / "waits.png")
     row.get_by_role("button", name="Approve kitchen").click()
     expect(row).to_contain_text("bench ground")
-    expect(row.locator(".ok", has_text="ok")).to_be_visible(timeout=60_000)
+    expect(row.locator(".ok", has_text="ok")).to_be_visible()
 
     page.get_by_label("Settings, one a line").fill("assistant.persona=concise\nassistant.name=Ada")
     page.locator("#desire").get_by_label("Group").select_option("bench")
@@ -75,7 +77,7 @@ def test_the_operator_rules_the_fleet_from_the_page(operator, fleet_page, make_d
     expect(change).to_contain_text("1 of 1")
     change.get_by_role("button", name="Halt").click()
     page.get_by_role("dialog").get_by_role("button", name="Halt").click()
-    expect(change).to_contain_text("halted", timeout=60_000)
+    expect(change).to_contain_text("halted")
 
     page.get_by_label("Settings, one a line").fill("web.port=1")
     page.get_by_role("button", name="Begin the change").click()
@@ -96,7 +98,7 @@ def test_the_operator_rules_the_fleet_from_the_page(operator, fleet_page, make_d
     assert operator.device("kitchen")["state"] == "revoked"
     daemon.stop()
     fleet_page.end()
-    expect(page.get_by_role("alert")).to_contain_text("start it again", timeout=20_000)
+    expect(page.get_by_role("alert")).to_contain_text("start it again")
     assert all("409" in each or "CONNECTION" in each for each in fleet_page.errors), fleet_page.errors
 
 

@@ -10,8 +10,9 @@ from tests.e2e.page_chat import LOST, STORY, ChatPage
 
 def test_words_arrive_while_the_answer_is_being_written(chat: ChatPage) -> None:
     chat.write(STORY)
-    sizes = [len(chat.wait_for_words(size)) for size in (10, 80, 160)]
-    assert sizes[0] < sizes[1] < sizes[2]
+    size = 10
+    for _ in range(3):
+        size = len(chat.wait_for_words(size + 60))  # more than there was
     assert chat.phase == "writing"
     assert chat.page.locator("#log").get_attribute("aria-busy") == "true"
     chat.page.locator("#stop").click()

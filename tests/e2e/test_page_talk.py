@@ -84,7 +84,7 @@ def test_a_question_that_is_held_is_captioned_asked_and_answered_aloud(
         hold(chat, 2500)
         chat.wait_until(lambda: len(chat.questions) == 1)
         assert begins_like(question := chat.questions[0], QUESTION)
-        chat.wait_until(lambda: state(chat) == "speaking", 30)
+        chat.wait_until(lambda: state(chat) == "speaking")
         chat.wait_for_end()
         chat.wait_until(lambda: state(chat) == "idle", 60)
         chat.page.wait_for_timeout(500)
@@ -103,7 +103,7 @@ def test_a_tap_says_how_to_use_the_button_and_stop_silences_the_answer(
     chat.page.get_by_text("Hold the button while you speak").wait_for()
     assert chat.questions == []
     hold(chat, 2500)
-    chat.wait_until(lambda: state(chat) == "speaking", 30)
+    chat.wait_until(lambda: state(chat) == "speaking")
     button(chat).click()
     assert state(chat) != "speaking"
 

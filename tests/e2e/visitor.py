@@ -26,10 +26,10 @@ async def find() -> AsyncServiceInfo:
         if state_change is ServiceStateChange.Added:
             found.put_nowait(name)
 
-    async with asyncio.timeout(30), AsyncZeroconf(ip_version=IPVersion.V4Only) as house:
+    async with asyncio.timeout(60), AsyncZeroconf(ip_version=IPVersion.V4Only) as house:
         browser = AsyncServiceBrowser(house.zeroconf, SERVICE, handlers=[heard])
         info = AsyncServiceInfo(SERVICE, await found.get())
-        assert await info.async_request(house.zeroconf, 10_000)
+        assert await info.async_request(house.zeroconf, 60_000)
         await browser.async_cancel()
         return info
 
