@@ -182,10 +182,6 @@ def test_what_is_marked_as_private_stays_here_whichever_way_it_comes(
     assert not administrator.saw("narwhal")
 
 
-def answering_rung(device: Daemon, text: str, session: str) -> str:
-    return str(device.ask(text, session=session)["route"]["rung"])
-
-
 @pytest.mark.timeout(400)
 def test_whichever_rung_answers_nothing_private_leaves_then_or_with_what_follows(
     device: Daemon, administrator: Administrator, worker: None, mosquitto: Mosquitto, tmp_path: Path
@@ -201,8 +197,7 @@ def test_whichever_rung_answers_nothing_private_leaves_then_or_with_what_follows
         "local": "Ask the cloud: my sister's name is Narwhalina, is that a good name?",
     }
     for rung, text in rungs.items():
-        # A busy machine may leave a sentence to the model.
-        device.wait_until(lambda each=(text, rung): answering_rung(device, *each) == each[1])
+        assert device.ask(text, session=rung)["route"]["rung"] == rung
         follows = device.ask("Ask the cloud: and what do you make of that?", session=rung)
         assert follows["route"]["rung"] != "cloud"
     mosquitto.kill()

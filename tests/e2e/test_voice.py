@@ -132,6 +132,7 @@ def test_never_mind_after_the_wake_word_ends_the_answer_and_keeps_what_was_heard
         daemon.wait_until(lambda: voice(daemon)["phase"] == "idle")
         time.sleep(0.5)
     said = plain(written(recording.samples))
+    daemon.wait_until(lambda: last_turn(daemon)["status"] == "interrupted")  # it has not just come to its end
     turn = last_turn(daemon)
     assert begins_like(turn["user_text"], "tell me a long story about a lighthouse")
     assert 0 < len(turn["answer_text"]) < 500
@@ -159,6 +160,7 @@ def test_a_stop_word_silences_the_answer_without_the_wake_word(
         daemon.wait_until(lambda: len(recording.samples) > quiet_from + 24_000)
         after = recording.samples[quiet_from + 8_000 :]
     assert abs(after.astype(int)).max() < 100
+    daemon.wait_until(lambda: last_turn(daemon)["status"] == "interrupted")  # it has not just come to its end
     assert 0 < len(last_turn(daemon)["answer_text"]) < 500
 
 
